@@ -1,0 +1,1 @@
+"""CityLoom (织城): one platform a city runs on."""

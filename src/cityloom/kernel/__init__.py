@@ -1,0 +1,1 @@
+"""What every floor needs and no city noun: settings, database, lake, context, access, audit, jobs, flow, calendar, words."""
