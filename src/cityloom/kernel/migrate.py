@@ -1,0 +1,103 @@
+"""Brings the database to the version of the code: roles, then each module's numbered SQL files in order."""
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, LiteralString, cast
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from cityloom.kernel.errors import Conflict, Unavailable
+
+OLDEST = 160000
+LOCK = 7216041
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One numbered SQL file of a module."""
+
+    module: str
+    name: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def steps(packages: Sequence[str]) -> list[Step]:
+    """The files migrations/NNNN_name.sql of each package, packages in the order given, files by number."""
+    found = []
+    for package in packages:
+        folder = resources.files(package) / "migrations"
+        if folder.is_dir():
+            files = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+            found += [Step(package.rpartition(".")[2], f.name, f.read_text(encoding="utf-8")) for f in files]
+    return found
+
+
+def migrate(admin_url: str, packages: Sequence[str], app_password: str, lake_password: str, scope_key: bytes) -> int:
+    """Run what has not run yet, each file in one transaction; the number of files run.
+
+    Raises Unavailable `kernel.database_too_old` below PostgreSQL 16, Conflict `kernel.migration_changed` when a file
+    that ran has since been edited.
+    """
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        version = connection.info.server_version
+        if version < OLDEST:
+            raise Unavailable("kernel.database_too_old", found=f"{version // 10000}")
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        _roles(connection, app_password, lake_password)
+        connection.execute(
+            "CREATE SCHEMA IF NOT EXISTS kernel;"
+            "CREATE TABLE IF NOT EXISTS kernel.migration (module text, name text, digest text NOT NULL,"
+            " ran_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (module, name))"
+        )
+        done = {(row[0], row[1]): row[2] for row in connection.execute("SELECT module, name, digest FROM kernel.migration")}
+        ran = sum(_run(connection, step, done) for step in steps(packages))
+        _scope_key(connection, scope_key)
+        return ran
+
+
+def _run(connection: psycopg.Connection[Any], step: Step, done: dict[tuple[str, str], str]) -> int:
+    known = done.get((step.module, step.name))
+    if known == step.digest:
+        return 0
+    if known is not None:
+        raise Conflict("kernel.migration_changed", file=f"{step.module}/migrations/{step.name}")
+    with connection.transaction():
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {step.module}".encode())
+        connection.execute(step.text.encode())
+        connection.execute(
+            "INSERT INTO kernel.migration (module, name, digest) VALUES (%s, %s, %s)",
+            [step.module, step.name, step.digest],
+        )
+    return 1
+
+
+def _roles(connection: psycopg.Connection[Any], app_password: str, lake_password: str) -> None:
+    """The application and the lake's catalogue log in as two roles, neither superuser nor able to bypass policies."""
+    database = connection.info.dbname
+    for role, password in (("cityloom_app", app_password), ("cityloom_lake", lake_password)):
+        exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+        verb = "ALTER" if exists else "CREATE"
+        text = f"{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {{}}"
+        connection.execute(sql.SQL(cast(LiteralString, text)).format(sql.Literal(password)))
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
+    connection.execute(
+        sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO cityloom_app, cityloom_lake").format(sql.Identifier(database))
+    )
+    connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'lake'").fetchone() is None:
+        connection.execute("GRANT cityloom_lake TO CURRENT_USER")
+        connection.execute("CREATE SCHEMA lake AUTHORIZATION cityloom_lake")
+
+
+def _scope_key(connection: psycopg.Connection[Any], key: bytes) -> None:
+    block = key.ljust(64, b"\0")
+    pads = (bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block))
+    with connection.transaction():
+        connection.execute("DELETE FROM kernel.scope_key")
+        connection.execute("INSERT INTO kernel.scope_key VALUES (%s, %s)", pads)
