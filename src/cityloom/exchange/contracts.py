@@ -1,0 +1,174 @@
+"""What crosses the border of the exchange: declarations, receipts, changes, reconciliation."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+DeliveryId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
+
+
+class Mode(StrEnum):
+    """What a delivery does to the current state."""
+
+    append = "append"
+    upsert = "upsert"
+    replace = "replace"
+    delete = "delete"
+
+
+class State(StrEnum):
+    """How far a delivery is."""
+
+    receiving = "receiving"
+    received = "received"
+    committing = "committing"
+    accepted = "accepted"
+    refused = "refused"
+    withdrawing = "withdrawing"
+    withdrawn = "withdrawn"
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """What the sender says of a delivery before its bytes come."""
+
+    mode: Mode | None = None
+    media: str = ""
+    encoding: str = ""
+    charset: str = ""
+    file_name: str = ""
+    rows: int | None = None
+    sha256: str | None = None
+    corrects: str | None = None
+    as_of: date | None = None
+
+
+class Spooled(msgspec.Struct, frozen=True):
+    """Bytes that arrived and lie in the spool, whole and hashed."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Signature(msgspec.Struct, frozen=True):
+    """A signature over the exact bytes of the receipt's `statement`, with its algorithm named."""
+
+    algorithm: str
+    key_id: str
+    value: str
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """rows_in = accepted + quarantined + duplicates, always."""
+
+    rows_in: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    """Rows removed from the current state, derived deletes of a replacement included."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a delivery was refused whole; nothing of it was kept."""
+
+    code: str
+    detail: str
+    remedy: str = ""
+
+
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to a delivery: what was done with every row, and where that stands in the proof."""
+
+    dataset: str
+    delivery: str
+    state: State
+    mode: Mode
+    organisation: str
+    bytes: int | None = None
+    sha256: str | None = None
+    received_at: datetime | None = None
+    decided_at: datetime | None = None
+    counts: Counts | None = None
+    deletes_held_back: bool = False
+    """True when a replacement had rows whose key could not be read, so that no absent record was deleted."""
+    first_sequence: int | None = None
+    last_sequence: int | None = None
+    audit_position: int | None = None
+    statement: str | None = None
+    """The signed text (JSON): everything above, as decided."""
+    signature: Signature | None = None
+    refusal: Refusal | None = None
+    quarantine: str | None = None
+    """Where the quarantined rows can be fetched, when there are any."""
+    withdrawn_at: datetime | None = None
+    withdrawn_why: str | None = None
+    corrects: str | None = None
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing wrong with one field of one row, said in the reader's language."""
+
+    row: int
+    field: str
+    rule: str
+    value: str | None
+    problem: str
+    remedy: str
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """What a delivery would do (试校验); nothing was kept."""
+
+    dataset: str
+    counts: Counts
+    faults: list[Fault]
+    faults_total: int
+    deletes_held_back: bool = False
+
+
+class DatasetState(msgspec.Struct, frozen=True):
+    """Where a dataset stands."""
+
+    name: str
+    title: str
+    keeper: str
+    modes: list[str]
+    last_sequence: int
+    floor_sequence: int
+    records: int | None = None
+
+
+class ReconciledDay(msgspec.Struct, frozen=True):
+    """One dataset on one day (in the city's time zone): sent = accepted + quarantined + duplicates."""
+
+    dataset: str
+    day: date
+    deliveries: int
+    sent: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    declared: int
+    """Sum of the row counts that senders declared; deliveries without one count as sent."""
+    difference: int
+    """sent - accepted - quarantined - duplicates, plus any gap to what was declared: 0 when all is well."""
+    hashes_differ: int
+    """Deliveries whose declared SHA-256 is not that of the bytes kept on record (always 0: such are refused)."""
+    digest: str
+    """SHA-256 over the day's lines `id sha256 rows`, sorted by id: a sender computes the same from its own list."""
+
+
+class Overdue(msgspec.Struct, frozen=True):
+    """A dataset that was not delivered for a period by its deadline."""
+
+    dataset: str
+    organisation: str
+    period_end: date
+    due_at: datetime
+    settled_at: datetime | None

@@ -1,0 +1,195 @@
+"""What every HTTP door shares: problems (RFC 9457), the caller's language, request numbers, health and figures."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from litestar import MediaType, Request, Response, get
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from cityloom.kernel import log, metrics
+from cityloom.kernel.context import Parts
+from cityloom.kernel.db import PLATFORM
+from cityloom.kernel.errors import BadRequest, NotFound, Problem, Throttled, Unavailable
+
+logger = log.logger("http")
+
+PROBLEM_TYPE = "application/problem+json"
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9457 problem details. `code` is stable; `detail` and `remedy` are in the caller's language."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    remedy: str = ""
+    instance: str = ""
+    params: dict[str, str | int] = {}
+
+
+def language(request: Request[Any, Any, Any], default: str) -> str:
+    """zh or en, from Accept-Language (RFC 9110 12.5.4); the city's own language when neither is asked for."""
+    best, weight = default, 0.0
+    for part in request.headers.get("accept-language", "").split(","):
+        name, _, quality = part.strip().partition(";q=")
+        try:
+            value = float(quality) if quality else 1.0
+        except ValueError:
+            continue
+        short = name.strip().lower()[:2]
+        if short in ("zh", "en") and value > weight:
+            best, weight = short, value
+    return best
+
+
+def parts_of(request: Request[Any, Any, Any]) -> Parts:
+    """The running parts that the server was started with."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def request_number(request: Request[Any, Any, Any]) -> str:
+    """The number under which this request stands in logs, problems and the audit log."""
+    return str(request.scope.get("state", {}).get("request_number", ""))
+
+
+def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Response[ProblemDocument]:
+    """Turn what was raised into a problem document; what is not a Problem is logged and told without its inside."""
+    number = request_number(request)
+    known = problem if isinstance(problem, Problem) else _translate(problem, number)
+    if known is not problem and known.status >= 500:
+        logger.error("request_failed", request=number, path=request.url.path, exc_info=problem)
+    parts = parts_of(request)
+    tongue = language(request, parts.settings.language)
+    detail, remedy = parts.words.problem(known, tongue)
+    document = ProblemDocument(
+        type=f"urn:cityloom:problem:{known.code}",
+        title=parts.words.say(f"kernel.status_{known.status}", tongue),
+        status=known.status,
+        detail=detail,
+        code=known.code,
+        remedy=remedy,
+        instance=f"urn:cityloom:request:{number}",
+        params=known.params,
+    )
+    headers = {"content-language": tongue}
+    if isinstance(known, Throttled):
+        headers["retry-after"] = str(known.params.get("seconds", 1))
+    elif isinstance(known, Unavailable):
+        headers["retry-after"] = "5"
+    if known.status == 401:
+        headers["www-authenticate"] = 'Bearer realm="cityloom"'
+    return Response(document, status_code=known.status, media_type=PROBLEM_TYPE, headers=headers)
+
+
+def _translate(error: Exception, number: str) -> Problem:
+    if isinstance(error, NotFoundException):
+        return NotFound("kernel.not_found")
+    if isinstance(error, MethodNotAllowedException):
+        return MethodNotAllowed("kernel.method_not_allowed")
+    if isinstance(error, ValidationException):
+        faults = "; ".join(f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra or [] if isinstance(item, dict))
+        return BadRequest("kernel.request_wrong", reason=faults or error.detail)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return BadRequest("kernel.request_wrong", reason=error.detail)
+    return Problem("kernel.internal", request=number)
+
+
+class MethodNotAllowed(Problem):
+    """The address exists and does not take this method."""
+
+    status = 405
+
+
+def number_requests(app: ASGIApp) -> ASGIApp:
+    """Middleware: numbers, times and counts every request, and adds the headers that browsers heed."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        number = uuid4().hex[:16]
+        scope.setdefault("state", {})["request_number"] = number
+        started, status = time.perf_counter(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                present = {name for name, _ in message["headers"]}
+                extra = [(b"x-request-id", number.encode()), *HEADERS]
+                message["headers"] = [*message["headers"], *(pair for pair in extra if pair[0] not in present)]
+            await send(message)
+
+        try:
+            await app(scope, receive, sending)
+        finally:
+            metrics.REQUESTS.labels(scope["method"], str(status)).inc()
+            metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)
+
+    return wrapped
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How the parts are."""
+
+    status: str
+    database: bool
+    lake: bool
+
+
+@get("/healthz", media_type=MediaType.TEXT, tags=["operation"], sync_to_thread=False, exclude_from_auth=True)
+def healthz() -> str:
+    """This process answers."""
+    return "ok\n"
+
+
+@get("/readyz", tags=["operation"], sync_to_thread=True, exclude_from_auth=True)
+def readyz(state: State) -> Response[Health]:
+    """Whether the database and the lake answer too; 503 when one does not."""
+    parts: Parts = state.parts
+    database = _answers(lambda: _ask_database(parts))
+    lake = _answers(lambda: _ask_lake(parts))
+    ready = database and lake
+    return Response(Health("ready" if ready else "not ready", database, lake), status_code=200 if ready else 503)
+
+
+@get("/metrics", media_type="text/plain; version=0.0.4", tags=["operation"], sync_to_thread=True, exclude_from_auth=True)
+def figures() -> bytes:
+    """Figures for Prometheus. Reached only from the machine itself unless a proxy lets others through."""
+    return metrics.exposition()
+
+
+def _ask_database(parts: Parts) -> None:
+    with parts.db.begin(PLATFORM) as tx:
+        tx.scalar(str, "SELECT kernel.organisation()")
+
+
+def _ask_lake(parts: Parts) -> None:
+    with parts.lake.session() as cursor:
+        cursor.execute("SELECT count(*) FROM ducklake_table_info('lake')").fetchone()
+
+
+def _answers(ask: Callable[[], None]) -> bool:
+    try:
+        ask()
+    except Exception:  # noqa: BLE001 - any failure means the same here: it does not answer
+        return False
+    return True
+
+
+ROUTES = [healthz, readyz, figures]

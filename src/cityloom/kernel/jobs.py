@@ -1,0 +1,164 @@
+"""Queued work on PostgreSQL (procrastinate) and timed work, run by worker processes; dead workers are reaped."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from uuid import uuid4
+
+import procrastinate
+import psycopg
+from procrastinate.schema import SchemaManager
+
+from cityloom.kernel import log, metrics, outbox
+from cityloom.kernel.context import PLATFORM, Context, Parts
+from cityloom.kernel.db import Transaction
+from cityloom.kernel.db import PLATFORM as PLATFORM_SCOPE
+from cityloom.kernel.errors import Problem, Unavailable
+from cityloom.kernel.manifest import Job, Listener, Module
+
+HEARTBEAT = 2.0
+DEAD_AFTER = 10.0
+MOST_TRIES = 20
+
+logger = log.logger("jobs")
+
+
+def schema() -> str:
+    """The queue's tables and functions, for the schema `jobs` (run once, by the migrations)."""
+    return SchemaManager(procrastinate.PsycopgConnector()).get_schema()
+
+
+def platform_context(parts: Parts, name: str) -> Context:
+    """A context of the platform itself, for work that nobody asked for just now."""
+    return Context(parts, PLATFORM, language=parts.settings.language, request=f"{name}-{uuid4().hex[:12]}")
+
+
+class Queue:
+    """The jobs of the installed modules by name."""
+
+    def __init__(self, parts: Parts, modules: Sequence[Module], url: str) -> None:
+        self.parts = parts
+        self.jobs = {f"{module.name}.{job.name}": job for module in modules for job in module.jobs}
+        self.listeners = [listener for module in modules for listener in module.listeners]
+        connector = procrastinate.PsycopgConnector(conninfo=url, kwargs={"options": "-c search_path=jobs"})
+        self.app = procrastinate.App(connector=connector)
+        retry = procrastinate.RetryStrategy(max_attempts=MOST_TRIES, exponential_wait=2, retry_exceptions=[Unavailable])
+        for name, job in self.jobs.items():
+            if job.every is None:
+                self.app.task(name=name, queue="work", retry=retry)(self._task(name, job))
+
+    def _task(self, name: str, job: Job) -> Callable[..., None]:
+        def run(**arguments: str | int | None) -> None:
+            try:
+                job.run(platform_context(self.parts, name), **arguments)
+            except Problem as problem:
+                logger.warning("job_refused", job=name, code=problem.code)
+                raise
+
+        return run
+
+    def timers(self) -> "Timers":
+        """The timed jobs, to run in a worker."""
+        timed = {name: job for name, job in self.jobs.items() if job.every is not None}
+        return Timers(self.parts, timed, self.listeners)
+
+    async def work(self, concurrency: int) -> None:
+        """Run queued jobs until told to stop by a signal."""
+        async with self.app.open_async():
+            reaper = asyncio.create_task(self._reap())
+            try:
+                await self.app.run_worker_async(
+                    concurrency=concurrency,
+                    fetch_job_polling_interval=2.0,
+                    update_heartbeat_interval=HEARTBEAT,
+                    stalled_worker_timeout=DEAD_AFTER,
+                    shutdown_graceful_timeout=20.0,
+                    delete_jobs="successful",
+                )
+            finally:
+                reaper.cancel()
+
+    async def _reap(self) -> None:
+        """Hand the jobs of workers whose heart stopped to the living ones."""
+        manager = self.app.job_manager
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            try:
+                for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
+                    logger.warning("job_of_dead_worker", job=job.task_name, id=job.id)
+                    await manager.retry_job(job)
+            except procrastinate.exceptions.ConnectorException:
+                logger.warning("reaper_waits_for_database")
+
+
+def enqueue(tx: Transaction, task: str, arguments: Mapping[str, str | int | None], lock: str) -> None:
+    """Queue a job in this transaction; jobs with the same `lock` run one after another."""
+    tx.execute(
+        """SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('work', %s, 0, %s, NULL, %s::jsonb, NULL)
+             ::jobs.procrastinate_job_to_defer_v1])""",
+        [task, lock, psycopg.types.json.Jsonb(dict(arguments))],
+    )
+
+
+class Timers:
+    """Runs each timed job when its time has come, in one worker at a time (an advisory lock per job)."""
+
+    def __init__(self, parts: Parts, jobs: Mapping[str, Job], listeners: Sequence[Listener]) -> None:
+        self.parts = parts
+        self.jobs = jobs
+        self.listeners = listeners
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start one thread per timed job, and one that hands out events."""
+        runs: list[tuple[str, float, Callable[[], None]]] = [
+            (name, job.every.total_seconds(), lambda job=job, name=name: job.run(platform_context(self.parts, name)))  # type: ignore[misc]
+            for name, job in self.jobs.items()
+            if job.every is not None
+        ]
+        runs += [(f"hear.{each.name}", 1.0, lambda each=each: self.hand_out(each)) for each in self.listeners]  # type: ignore[misc]
+        for name, pause, run in runs:
+            thread = threading.Thread(target=self._loop, args=(name, pause, run), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Let running jobs end and start no more."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def hand_out(self, listener: Listener) -> None:
+        """Give a listener the events it has not had, one transaction for the batch's cursor."""
+        context = platform_context(self.parts, listener.name)
+        with self.parts.db.begin(PLATFORM_SCOPE) as tx:
+            batch = outbox.pending(tx, listener.name, list(listener.topics))
+            for envelope in batch:
+                listener.hear(context, envelope)
+                outbox.advance(tx, listener.name, envelope)
+
+    def _loop(self, name: str, pause: float, run: Callable[[], None]) -> None:
+        while not self._stop.is_set():
+            started = time.monotonic()
+            try:
+                self._alone(name, run)
+                metrics.TICKS.labels(name, "ok").inc()
+            except Unavailable as problem:
+                metrics.TICKS.labels(name, "unavailable").inc()
+                logger.info("timed_job_waits", job=name, code=problem.code)
+            except Exception:  # noqa: BLE001 - the boundary of a timed job: logged, counted, tried again
+                metrics.TICKS.labels(name, "failed").inc()
+                logger.exception("timed_job_failed", job=name)
+            self._stop.wait(max(0.05, pause - (time.monotonic() - started)))
+
+    def _alone(self, name: str, run: Callable[[], None]) -> None:
+        with self.parts.db.raw() as connection:
+            row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", ["timer " + name]).fetchone()
+            if row is None or not row[0]:
+                return
+            try:
+                run()
+            finally:
+                connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", ["timer " + name])

@@ -1,0 +1,170 @@
+"""The lake: Parquet files under DuckLake, with PostgreSQL as their catalogue. Nothing above knows which engine it is.
+
+One DuckDB instance per process. Extensions are loaded from the installed wheels by path; nothing is ever downloaded.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import duckdb_extension_ducklake
+import duckdb_extension_httpfs
+import duckdb_extension_postgres_scanner
+import msgspec
+import psycopg
+
+from cityloom.kernel import sql
+from cityloom.kernel.errors import Unavailable
+
+CATALOG = "lake"
+EXTENSIONS = {
+    "ducklake": duckdb_extension_ducklake,
+    "postgres_scanner": duckdb_extension_postgres_scanner,
+    "httpfs": duckdb_extension_httpfs,
+}
+LOST = ("connection to server", "server closed the connection", "no connection to the server", "connection not open",
+        "terminating connection", "the database system is", "could not connect", "Unable to connect", "SSL SYSCALL")
+
+
+class LakeSettings(msgspec.Struct, frozen=True):
+    """Where the catalogue and the files are, and what one process may use."""
+
+    catalogue_url: str
+    files: str
+    memory_mib: int
+    threads: int
+    temporary: Path
+    s3: Mapping[str, str] = {}
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """What one lake commit said about itself."""
+
+    snapshot: int
+    facts: dict[str, int | str | None]
+
+
+class Lake:
+    """Gives sessions (DuckDB cursors with the lake attached as `lake`), and commits that carry their own receipt."""
+
+    def __init__(self, settings: LakeSettings) -> None:
+        self._settings = settings
+        self._guard = threading.Lock()
+        self._instance: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor of this process's DuckDB; its temporary tables end with it.
+
+        Raises Unavailable `kernel.lake_unreachable` when the catalogue is away, `kernel.disk_full` when a write has
+        no room; the next session connects anew.
+        """
+        try:
+            with self._connection().cursor() as cursor:
+                cursor.execute(f"USE {CATALOG}")
+                yield cursor
+        except duckdb.Error as error:
+            text = str(error)
+            if "No space left on device" in text:
+                raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+            if any(sign in text for sign in LOST):
+                self._forget()
+                raise Unavailable("kernel.lake_unreachable") from error
+            raise
+
+    @contextmanager
+    def commit(self, cursor: duckdb.DuckDBPyConnection, message: str, facts: Mapping[str, int | str | None]) -> Iterator[None]:
+        """One lake commit: all that is written inside, or nothing. `facts` are kept beside the snapshot.
+
+        `facts` may be filled until the end of the block; `find` reads them back, whoever died in between.
+        """
+        cursor.execute("BEGIN")
+        try:
+            yield
+            cursor.execute(
+                f"CALL {CATALOG}.set_commit_message('cityloom', ?, extra_info => ?)", [message, json.dumps(dict(facts))]
+            )
+            cursor.execute("COMMIT")
+        except BaseException:
+            try:
+                cursor.execute("ROLLBACK")
+            except duckdb.Error:
+                pass  # a failed COMMIT has already rolled back
+            raise
+
+    def find(self, cursor: duckdb.DuckDBPyConnection, message: str) -> Commit | None:
+        """The commit with this message, if it happened."""
+        row = cursor.execute(
+            f"SELECT snapshot_id, commit_extra_info FROM ducklake_snapshots('{CATALOG}') WHERE commit_message = ?",
+            [message],
+        ).fetchone()
+        return Commit(row[0], json.loads(row[1])) if row else None
+
+    def close(self) -> None:
+        """Close this process's DuckDB."""
+        with self._guard:
+            if self._instance is not None:
+                self._instance.close()
+            self._instance = None
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        with self._guard:
+            if self._instance is None:
+                self._instance = connect(self._settings)
+            return self._instance
+
+    def _forget(self) -> None:
+        with self._guard:
+            self._instance = None  # closed when its last cursor is
+
+
+def bare(memory_mib: int, threads: int, temporary: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that downloads nothing and keeps to its limits, without a lake."""
+    temporary.mkdir(parents=True, exist_ok=True)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "memory_limit": f"{memory_mib}MiB",
+        "temp_directory": str(temporary),
+    }
+    if threads:
+        config["threads"] = str(threads)
+    return duckdb.connect(":memory:", config=config)
+
+
+def connect(settings: LakeSettings) -> duckdb.DuckDBPyConnection:
+    """A DuckDB with the lake attached. Raises duckdb.Error when the catalogue is away."""
+    connection = bare(settings.memory_mib, settings.threads, settings.temporary)
+    for name, package in EXTENSIONS.items():
+        if name != "httpfs" or settings.s3:
+            connection.execute(f"LOAD {sql.literal(str(_extension(Path(package.__file__).parent, name)))}")
+    _create_secrets(connection, settings)
+    connection.execute(f"ATTACH 'ducklake:city_lake' AS {CATALOG}")
+    connection.execute("SET ducklake_max_retry_count = 100")
+    return connection
+
+
+def _extension(package: Path, name: str) -> Path:
+    return next(package.glob(f"extensions/*/{name}.duckdb_extension"))
+
+
+def _create_secrets(connection: duckdb.DuckDBPyConnection, settings: LakeSettings) -> None:
+    facts = psycopg.conninfo.conninfo_to_dict(settings.catalogue_url)
+    host, port = str(facts.get("host") or "localhost"), int(facts.get("port") or 5432)
+    connection.execute(
+        f"CREATE SECRET lake_catalogue (TYPE postgres, HOST {sql.literal(host)}, PORT {port},"
+        f" DATABASE {sql.literal(str(facts['dbname']))}, USER {sql.literal(str(facts['user']))},"
+        f" PASSWORD {sql.literal(str(facts['password']))})"
+    )
+    files = settings.files if "://" in settings.files else str(Path(settings.files).absolute())
+    connection.execute(
+        "CREATE SECRET city_lake (TYPE ducklake, METADATA_PATH '', METADATA_SCHEMA 'lake',"
+        f" DATA_PATH {sql.literal(files + '/')},"
+        " METADATA_PARAMETERS MAP {'TYPE': 'postgres', 'SECRET': 'lake_catalogue'})"
+    )
+    if settings.s3:
+        options = ", ".join(f"{key} {sql.literal(value)}" for key, value in settings.s3.items())
+        connection.execute(f"CREATE SECRET lake_files (TYPE s3, {options})")

@@ -1,0 +1,47 @@
+"""What a module tells of itself: its doors, its jobs, what it reads from packs, which events it hears."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from litestar.handlers import BaseRouteHandler
+
+from cityloom.kernel.context import Context, Parts
+from cityloom.kernel.outbox import Envelope
+
+
+class Job(msgspec.Struct, frozen=True):
+    """Queued work (`every` is None) or timed work. Safe to run twice; runs as the platform."""
+
+    name: str
+    run: Callable[..., None]
+    """Called with the Context, then for queued work the arguments it was queued with (JSON values)."""
+    every: timedelta | None = None
+
+
+class Listener(msgspec.Struct, frozen=True):
+    """Hears the events of some topics, each at least once, in commit order."""
+
+    name: str
+    topics: tuple[str, ...]
+    hear: Callable[[Context, Envelope], None]
+
+
+class Module(msgspec.Struct, frozen=True):
+    """One module, as `app.MODULES` lists it."""
+
+    name: str
+    routes: Sequence[BaseRouteHandler | Any] = ()
+    commands: Any = None
+    """A typer.Typer, shown as `cityloom <name> …`; Any, so that the server need not import Typer."""
+    jobs: tuple[Job, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    install: Callable[[Context], None] | None = None
+    """Called at each start after the migrations, with the packs in the context; safe to run twice."""
+    check: Callable[[Parts], list[str]] | None = None
+    """Faults of the packs that this module reads, for `packs check`."""
+
+    @property
+    def package(self) -> str:
+        return f"cityloom.{self.name}"

@@ -1,0 +1,127 @@
+"""Finds packs, decides which are on for a city, and hands each of their folders to the module of that name."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from cityloom.kernel.errors import Invalid, NotFound
+from cityloom.kernel.settings import Settings
+from cityloom.kernel.words import Text
+
+Kind = TypeVar("Kind")
+Level = Literal["bronze", "silver", "gold"]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """pack.yaml: what a pack is and which packs it stands on."""
+
+    name: str
+    title: Text
+    version: str
+    keeper: str
+    level: Level = "bronze"
+    needs: tuple[str, ...] = ()
+    standards: tuple[str, ...] = ()
+    city: bool = False
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """One pack on disk."""
+
+    manifest: Manifest
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    def files(self, module: str, ending: str = ".yaml") -> list[Path]:
+        """The pack's files for a module, by name."""
+        return sorted((self.folder / module).glob(f"*{ending}"))
+
+
+class Packs(msgspec.Struct, frozen=True):
+    """The packs that are on, each after those it needs."""
+
+    order: tuple[Pack, ...]
+
+    def __iter__(self) -> Iterator[Pack]:  # type: ignore[override]
+        return iter(self.order)
+
+    def named(self, name: str) -> Pack:
+        """The pack of that name. Raises NotFound `kernel.pack_missing`."""
+        for pack in self.order:
+            if pack.name == name:
+                return pack
+        raise NotFound("kernel.pack_missing", pack=name, known=", ".join(pack.name for pack in self.order))
+
+    def read(self, module: str, kind: type[Kind], ending: str = ".yaml") -> dict[str, Kind]:
+        """Every file of the module's folders, decoded; names are unique over all packs.
+
+        Raises Invalid `kernel.pack_wrong` naming the file and the fault.
+        """
+        found: dict[str, Kind] = {}
+        for pack in self.order:
+            for path in pack.files(module, ending):
+                if path.stem in found:
+                    raise Invalid("kernel.pack_wrong", file=str(path), reason=f"another pack has a {module} named {path.stem}")
+                found[path.stem] = decode(path, kind)
+        return found
+
+
+def shipped() -> Path:
+    """Folder of the packs that come with the product, installed or in a checkout."""
+    package = Path(__file__).parent.parent
+    installed = package / "packs"
+    return installed if installed.is_dir() else package.parent.parent / "packs"
+
+
+def folders(settings: Settings) -> list[Path]:
+    """Where packs are looked for: the shipped ones, then the city's own, which win."""
+    return [shipped(), *(Path(part).expanduser().absolute() for part in settings.packs.split(":") if part)]
+
+
+def available(places: Sequence[Path]) -> dict[str, Pack]:
+    """Every pack in these folders by name. A folder may also be a pack itself."""
+    found: dict[str, Pack] = {}
+    for place in places:
+        for path in sorted([place / "pack.yaml", *place.glob("*/pack.yaml")]):
+            if path.is_file():
+                pack = Pack(decode(path, Manifest), path.parent)
+                found[pack.name] = pack
+    return found
+
+
+def choose(places: Sequence[Path], city: str, extra: Sequence[str] = ()) -> Packs:
+    """The city's pack and all that it needs, the needed ones first.
+
+    Raises NotFound `kernel.pack_missing`, Invalid `kernel.pack_wrong` for packs that need each other.
+    """
+    known = available(places)
+    order: dict[str, Pack] = {}
+    for name in (city, *extra):
+        _add(name, known, order, ())
+    return Packs(tuple(order.values()))
+
+
+def _add(name: str, known: Mapping[str, Pack], order: dict[str, Pack], path: tuple[str, ...]) -> None:
+    if name in order:
+        return
+    if name not in known:
+        raise NotFound("kernel.pack_missing", pack=name, known=", ".join(sorted(known)))
+    if name in path:
+        circle = " → ".join([*path, name])
+        raise Invalid("kernel.pack_wrong", file=str(known[name].folder / "pack.yaml"), reason=f"needs go in a circle: {circle}")
+    for needed in known[name].manifest.needs:
+        _add(needed, known, order, (*path, name))
+    order[name] = known[name]
+
+
+def decode(path: Path, kind: type[Kind]) -> Kind:
+    """One YAML file as `kind`; unknown keys are refused. Raises Invalid `kernel.pack_wrong`."""
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, OSError) as error:
+        raise Invalid("kernel.pack_wrong", file=str(path), reason=str(error)) from error
