@@ -1,0 +1,1 @@
+"""Who may come in: organisations, staff accounts and their roles, sessions, API tokens."""

@@ -1,0 +1,139 @@
+"""A real PostgreSQL for the whole run, and for each test that asks a scratch database with everything migrated."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from cityloom.kernel import access, lake, migrate, packs, secrets, words
+from cityloom.kernel.db import Database
+from cityloom.kernel.postgres import Server
+from cityloom.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from cityloom.kernel.context import Parts
+
+MODULES = ("identity", "catalogue", "exchange")
+PACKAGES = ("cityloom.kernel", *(f"cityloom.{name}" for name in MODULES if importlib.util.find_spec(f"cityloom.{name}")))
+ROLES = ("cityloom_app", "cityloom_lake")
+TEMPLATE = "migrated"
+
+
+class Scratch(msgspec.Struct, frozen=True):
+    """A city of one test: its settings (home folder and database of its own) and how each role reaches the database."""
+
+    settings: Settings
+    admin_url: str
+    app_url: str
+    lake_url: str
+    scope_key: bytes
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of this test process. Roles and their passwords belong to all its databases."""
+    server = Server(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    try:
+        with psycopg.connect(server.admin_url, autocommit=True) as connection:
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):  # nothing here outlives the run
+                connection.execute(f"ALTER SYSTEM SET {name} = off".encode())
+            connection.execute("SELECT pg_reload_conf()")
+        yield server
+    finally:
+        server.stop()
+        rmtree(server.state, ignore_errors=True)
+        rmtree(server.sockets, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Server) -> str:
+    """Name of a database that was migrated once; scratch databases are copies of it."""
+    folder = postgres.home / "secrets"
+    with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}".encode())
+    passwords = [secrets.load_or_make(folder, role) for role in ROLES]
+    key = bytes.fromhex(secrets.load_or_make(folder, "scope"))
+    migrate.migrate(make_conninfo(postgres.admin_url, dbname=TEMPLATE), PACKAGES, *passwords, key)
+    return TEMPLATE
+
+
+@pytest.fixture
+def scratch(postgres: Server, template: str, tmp_path: Path) -> Iterator[Scratch]:
+    """A home folder and a freshly migrated database, both gone after the test."""
+    name = f"scratch_{uuid4().hex}"
+    home = tmp_path / "home"
+    home.mkdir()
+    folder = postgres.home / "secrets"
+    (home / "secrets").symlink_to(folder)
+    with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        # the rights on a database itself are not copied with it
+        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC".encode())
+        connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {', '.join(ROLES)}".encode())
+        url = make_conninfo(postgres.admin_url, dbname=name)
+        urls = [make_conninfo(url, user=role, password=secrets.load_or_make(folder, role)) for role in ROLES]
+        settings = Settings(home=home, database_url=url, lake_memory_mib=512, lake_threads=2, secure_cookies=False)
+        try:
+            yield Scratch(settings, url, *urls, bytes.fromhex(secrets.load_or_make(folder, "scope")))
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database(scratch: Scratch) -> Iterator[Database]:
+    """The scratch database as the application's role."""
+    opened = Database(scratch.app_url, scratch.scope_key)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def parts(scratch: Scratch, database: Database) -> "Iterator[Parts]":
+    """The running parts over the scratch database, with a lake of their own and no packs."""
+    from cityloom.kernel.audit import keys
+    from cityloom.kernel.clock import SystemClock
+    from cityloom.kernel.context import Parts
+
+    settings = scratch.settings
+    opened = lake.Lake(
+        lake.LakeSettings(
+            catalogue_url=scratch.lake_url,
+            files=settings.lake_files,
+            memory_mib=settings.lake_memory_mib,
+            threads=settings.lake_threads,
+            temporary=settings.home / "tmp",
+        )
+    )
+    yield Parts(
+        settings=settings,
+        clock=SystemClock(),
+        db=database,
+        lake=opened,
+        words=words.load(PACKAGES),
+        policies=access.load(PACKAGES),
+        packs=packs.Packs(()),
+        signer=keys.open_signer(settings.secrets),
+    )
+    opened.close()
+
+
+@pytest.fixture
+def city(parts: "Parts") -> "Parts":
+    """The parts with the packs of the shipped city, installed by every module as at a start."""
+    from cityloom.app import MODULES as modules
+    from cityloom.kernel.jobs import platform_context
+
+    chosen = packs.choose(packs.folders(parts.settings), parts.settings.city)
+    parts = msgspec.structs.replace(parts, packs=chosen)
+    for module in modules:
+        if module.install:
+            module.install(platform_context(parts, "install"))
+    return parts
