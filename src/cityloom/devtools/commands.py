@@ -1,0 +1,103 @@
+"""`cityloom check` and `cityloom test`: what every change must pass, run as the repository's own tools."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+import cityloom
+from cityloom.devtools import reference
+from cityloom.kernel import settings, words
+
+PROCESSES = "2"
+PYTEST_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One tool and its arguments; it is run in the checkout and exits with 0 when all is well."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def steps(fix: bool) -> list[Step]:
+    """What a check consists of; with `fix`, ruff mends what it can."""
+    python, programs = sys.executable, Path(sys.executable).parent
+    return [
+        Step("ruff format", (python, "-m", "ruff", "format", "--quiet", *([] if fix else ["--check"]), ".")),
+        Step("ruff check", (python, "-m", "ruff", "check", "--quiet", *(["--fix"] if fix else []), ".")),
+        Step("mypy", (python, "-m", "mypy", "--no-error-summary")),
+        Step("lint-imports", (str(programs / "lint-imports"), "--no-logo")),
+        Step("house rules", (python, "-m", "pytest", "-q", "-p", "no:randomly", "tests/repo/test_house.py")),
+    ]
+
+
+def check(fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended, then check.")] = False) -> None:
+    """Format, lint, types, import rules and the rules of the house; exit code 1 when one fails."""
+    root = _checkout("check")
+    if fix:
+        for name in reference.write(root):
+            _say(f"wrote {name}")
+    raise typer.Exit(0 if _all_pass(root, steps(fix)) else 1)
+
+
+def run_tests(
+    context: typer.Context,
+    full: Annotated[bool, typer.Option("--full", help="Also the sizes of a release: long, before a release.")] = False,
+) -> None:
+    """Check, then run the tests; what follows goes to pytest. Exit code 1 when the check or a test fails."""
+    root = _checkout("test")
+    sound = _all_pass(root, steps(fix=False))
+    chosen = [] if full else ["-m", "not full"]
+    command = [sys.executable, "-m", "pytest", "-n", PROCESSES, *chosen, *context.args]
+    passed = subprocess.run(command, cwd=root, env=_environment(), check=False).returncode == 0
+    if not sound:
+        _say("the tests ran, but the check before them failed (see above)")
+    raise typer.Exit(0 if sound and passed else 1)
+
+
+def register(cli: typer.Typer) -> None:
+    """Add both verbs to the command line."""
+    cli.command()(check)
+    cli.command(name="test", context_settings=PYTEST_ARGUMENTS)(run_tests)
+
+
+def _all_pass(root: Path, todo: list[Step]) -> bool:
+    outcomes = [_passes(root, step) for step in todo]  # all of them: one failure does not hide the next
+    return all(outcomes)
+
+
+def _passes(root: Path, step: Step) -> bool:
+    started = time.monotonic()
+    done = subprocess.run(step.command, cwd=root, env=_environment(), check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout + done.stderr)
+    verdict = "ok" if done.returncode == 0 else "FAILED"
+    _say(f"{step.name:<12} {verdict:<6} {time.monotonic() - started:6.1f} s")
+    return done.returncode == 0
+
+
+def _environment() -> dict[str, str]:
+    # the settings of a city that this terminal looks after must not reach the tests
+    return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
+
+
+def _checkout(verb: str) -> Path:
+    """The repository this code runs from; ends the command when it is an installed package."""
+    root = Path(cityloom.__file__).parents[2]
+    if (root / "pyproject.toml").is_file() and (root / "tests" / "repo").is_dir():
+        return root
+    texts = words.load(["cityloom.devtools"])
+    for language in ("en", "zh"):  # who is at the keyboard is not known yet
+        _say(texts.say("devtools.checkout_needed", language, verb=verb))
+        _say(texts.say("devtools.checkout_needed.remedy", language, verb=verb))
+    raise typer.Exit(2)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
