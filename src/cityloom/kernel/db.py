@@ -91,6 +91,7 @@ class Database:
 
     def __init__(self, url: str, scope_key: bytes, size: int = 10) -> None:
         self._scope_key = scope_key
+        self._url = url
         self._pool = ConnectionPool(
             url,
             min_size=0,
@@ -100,7 +101,12 @@ class Database:
             max_idle=120,
             reconnect_timeout=5,
             check=ConnectionPool.check_connection,
-            kwargs={"autocommit": True, "connect_timeout": 10, "application_name": "cityloom"},
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": 10,
+                "application_name": "cityloom",
+                "options": "-c search_path=jobs",  # for the job queue's functions; all other names are written out
+            },
             name="cityloom",
         )
 
@@ -131,6 +137,15 @@ class Database:
             with self._pool.connection() as connection:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError) as error:
+            raise Unavailable("kernel.database_unreachable") from error
+
+    @contextmanager
+    def alone(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection outside the pool, for locks that are held while pooled ones work."""
+        try:
+            with psycopg.connect(self._url, autocommit=True, connect_timeout=10) as connection:
+                yield connection
+        except psycopg.OperationalError as error:
             raise Unavailable("kernel.database_unreachable") from error
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import procrastinate
 import psycopg
-from procrastinate.schema import SchemaManager
 
 from cityloom.kernel import log, metrics, outbox
 from cityloom.kernel.context import PLATFORM, Context, Parts
@@ -22,11 +21,6 @@ DEAD_AFTER = 10.0
 MOST_TRIES = 20
 
 logger = log.logger("jobs")
-
-
-def schema() -> str:
-    """The queue's tables and functions, for the schema `jobs` (run once, by the migrations)."""
-    return SchemaManager(procrastinate.PsycopgConnector()).get_schema()
 
 
 def platform_context(parts: Parts, name: str) -> Context:

@@ -20,6 +20,7 @@ from cityloom.kernel import sql
 from cityloom.kernel.errors import Unavailable
 
 CATALOG = "lake"
+TURNS = 2
 EXTENSIONS = {
     "ducklake": duckdb_extension_ducklake,
     "postgres_scanner": duckdb_extension_postgres_scanner,
@@ -53,6 +54,7 @@ class Lake:
     def __init__(self, settings: LakeSettings) -> None:
         self._settings = settings
         self._guard = threading.Lock()
+        self._turns = threading.BoundedSemaphore(TURNS)
         self._instance: duckdb.DuckDBPyConnection | None = None
 
     @contextmanager
@@ -74,6 +76,12 @@ class Lake:
                 self._forget()
                 raise Unavailable("kernel.lake_unreachable") from error
             raise
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Heavy work takes turns, so that what runs at once stays within the memory limit."""
+        with self._turns:
+            yield
 
     @contextmanager
     def commit(self, cursor: duckdb.DuckDBPyConnection, message: str, facts: Mapping[str, int | str | None]) -> Iterator[None]:

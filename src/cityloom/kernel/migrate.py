@@ -6,6 +6,8 @@ from importlib import resources
 from typing import Any, LiteralString, cast
 
 import msgspec
+import procrastinate
+import procrastinate.schema
 import psycopg
 from psycopg import sql
 
@@ -56,9 +58,28 @@ def migrate(admin_url: str, packages: Sequence[str], app_password: str, lake_pas
             " ran_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (module, name))"
         )
         done = {(row[0], row[1]): row[2] for row in connection.execute("SELECT module, name, digest FROM kernel.migration")}
+        _queue(connection)
         ran = sum(_run(connection, step, done) for step in steps(packages))
         _scope_key(connection, scope_key)
         return ran
+
+
+def _queue(connection: psycopg.Connection[Any]) -> None:
+    """The job queue's own tables, in a schema of their own; its functions name them without one."""
+    if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'jobs'").fetchone():
+        return
+    with connection.transaction():
+        connection.execute("CREATE SCHEMA jobs")
+        connection.execute("SET LOCAL search_path = jobs")
+        connection.execute(queue_schema().encode())
+        connection.execute("GRANT USAGE ON SCHEMA jobs TO cityloom_app")
+        connection.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jobs TO cityloom_app")
+        connection.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobs TO cityloom_app")
+
+
+def queue_schema() -> str:
+    """SQL of procrastinate's tables and functions."""
+    return procrastinate.schema.SchemaManager(procrastinate.PsycopgConnector()).get_schema()
 
 
 def _run(connection: psycopg.Connection[Any], step: Step, done: dict[tuple[str, str], str]) -> int:

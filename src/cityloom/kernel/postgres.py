@@ -114,6 +114,14 @@ class Server:
         handle.flush()
         self._lock = handle
 
+    def answers(self) -> bool:
+        """Whether some server already takes connections for this home."""
+        try:
+            psycopg.connect(self.admin_url, connect_timeout=3).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def alive(self) -> bool:
         """Whether the server process still runs (it may be in recovery)."""
         if self.process is not None:

@@ -170,6 +170,14 @@ def extend(tx: Transaction, delivery: Delivery, now: datetime) -> bool:
     )
 
 
+def touch(tx: Transaction, delivery: Delivery, now: datetime) -> int:
+    """Say that somebody works on this delivery, whatever its state."""
+    return tx.execute(
+        "UPDATE exchange.delivery SET lease_until = %s WHERE dataset = %s AND id = %s",
+        [now + LEASE, delivery.dataset, delivery.id],
+    )
+
+
 def drop_claim(tx: Transaction, delivery: Delivery) -> int:
     """Give the id back: nothing of it was kept."""
     return tx.execute(
@@ -285,6 +293,16 @@ def standing_replacements(tx: Transaction, dataset: str, after: int) -> list[Del
             AND NOT deletes_held AND first_sequence > %s ORDER BY first_sequence""",
         [dataset, after],
     )
+
+
+def spooled_paths(tx: Transaction) -> list[str]:
+    """Spooled files of undecided deliveries."""
+    return tx.values(str, "SELECT spool FROM exchange.delivery WHERE spool IS NOT NULL AND state IN ('received', 'committing')")
+
+
+def installed_at(tx: Transaction) -> dict[str, datetime]:
+    """Since when each dataset's declaration is in force."""
+    return {row[0]: row[1] for row in tx.connection.execute("SELECT name, installed_at FROM exchange.dataset").fetchall()}
 
 
 class DayRow(msgspec.Struct, frozen=True):

@@ -1,0 +1,5 @@
+"""`python -m cityloom` is the `cityloom` command."""
+
+from cityloom.cli import main
+
+main()

@@ -1,0 +1,131 @@
+"""The one plain list of the modules that are switched on, and how their parts are put together."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from cityloom.catalogue.module import MODULE as CATALOGUE
+from cityloom.exchange.module import MODULE as EXCHANGE
+from cityloom.identity.module import MODULE as IDENTITY
+from cityloom.kernel import access, jobs, lake, migrate, packs, secrets, words
+from cityloom.kernel.audit import api as audit
+from cityloom.kernel.audit import commands as audit_commands
+from cityloom.kernel.audit import keys
+from cityloom.kernel.clock import SystemClock
+from cityloom.kernel.context import Context, Parts
+from cityloom.kernel.db import Database
+from cityloom.kernel.manifest import Job, Module
+from cityloom.kernel.postgres import Server, Talk
+from cityloom.kernel.settings import Settings
+
+
+
+def seal_audit(ctx: Context) -> None:
+    """Sign the audit log's head over what was appended since the last one."""
+    audit.seal(ctx.parts.db, ctx.parts.signer, ctx.settings.audit_files, ctx.clock.now())
+
+
+AUDIT = Module("audit", commands=audit_commands.app, jobs=(Job("seal", seal_audit, timedelta(seconds=1)),))
+MODULES: tuple[Module, ...] = (AUDIT, IDENTITY, CATALOGUE, EXCHANGE)
+PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module is not AUDIT))
+
+
+def role_url(settings: Settings, admin_url: str, role: str) -> str:
+    """The administrator's URL with another role and its password."""
+    return make_conninfo(admin_url, user=role, password=secrets.load_or_make(settings.secrets, role))
+
+
+def admin_url(settings: Settings) -> str:
+    """Where the database is: as the settings say, or our own server of this home."""
+    return settings.database_url or Server(settings.home).admin_url
+
+
+def prepare(settings: Settings) -> int:
+    """Bring the database up to the code and install the packs; the number of migrations run. Needs the database up."""
+    url = admin_url(settings)
+    key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
+    passwords = [secrets.load_or_make(settings.secrets, role) for role in ("cityloom_app", "cityloom_lake")]
+    ran = migrate.migrate(url, PACKAGES, *passwords, key)
+    parts = open_parts(settings)
+    try:
+        for module in MODULES:
+            if module.install:
+                module.install(jobs.platform_context(parts, "install"))
+    finally:
+        close_parts(parts)
+    return ran
+
+
+def open_parts(settings: Settings) -> Parts:
+    """The running parts of this process. Needs a prepared database."""
+    url = admin_url(settings)
+    key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
+    return Parts(
+        settings=settings,
+        clock=SystemClock(),
+        db=Database(role_url(settings, url, "cityloom_app"), key),
+        lake=lake.Lake(lake_settings(settings, url)),
+        words=words.load(PACKAGES),
+        policies=access.load(PACKAGES),
+        packs=packs.choose(packs.folders(settings), settings.city),
+        signer=keys.open_signer(settings.secrets),
+    )
+
+
+def lake_settings(settings: Settings, url: str) -> lake.LakeSettings:
+    """How this process reaches the lake."""
+    s3 = {}
+    if settings.lake_files.startswith("s3://"):
+        s3 = {"KEY_ID": settings.s3_key_id, "SECRET": settings.s3_secret, "REGION": settings.s3_region}
+        s3 |= {"USE_SSL": str(settings.s3_use_ssl).lower(), "URL_STYLE": "path" if settings.s3_endpoint else "vhost"}
+        if settings.s3_endpoint:
+            s3["ENDPOINT"] = settings.s3_endpoint
+    return lake.LakeSettings(
+        catalogue_url=role_url(settings, url, "cityloom_lake"),
+        files=settings.lake_files,
+        memory_mib=settings.lake_memory_mib,
+        threads=settings.lake_threads,
+        temporary=settings.home / "tmp" / str(os.getpid()),
+        s3=s3,
+    )
+
+
+def close_parts(parts: Parts) -> None:
+    """Give connections back."""
+    parts.lake.close()
+    parts.db.close()
+
+
+@contextmanager
+def running_parts(settings: Settings, talk: Talk = lambda _: None) -> Iterator[Parts]:
+    """The parts for a command: uses the database that runs, or starts our own for as long as the block lasts."""
+    server = None
+    if not settings.database_url:
+        server = Server(settings.home, talk)
+        if server.answers():
+            server = None
+        else:
+            server.start()
+    try:
+        prepare(settings)
+        parts = open_parts(settings)
+        try:
+            yield parts
+        finally:
+            close_parts(parts)
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def database_answers(settings: Settings) -> bool:
+    """Whether the database takes connections now."""
+    try:
+        psycopg.connect(admin_url(settings), connect_timeout=3).close()
+    except psycopg.OperationalError:
+        return False
+    return True

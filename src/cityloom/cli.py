@@ -1,0 +1,111 @@
+"""The `cityloom` command: data to stdout, talk to stderr, exit codes that mean something."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import msgspec
+import typer
+from rich.console import Console
+
+from cityloom import app as city
+from cityloom import demo as demonstration
+from cityloom import supervise
+from cityloom.kernel import log
+from cityloom.kernel.errors import Problem
+from cityloom.kernel.settings import Settings, load
+
+talk = Console(stderr=True)
+cli = typer.Typer(
+    name="cityloom", help="CityLoom (织城): one platform a city runs on.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+Home = Annotated[Path | None, typer.Option(help="Folder of this city.")]
+Port = Annotated[int | None, typer.Option(help="Port of the HTTP door.", min=0, max=65535)]
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal."""
+    talk.print(text, highlight=False)
+
+
+@cli.command()
+def serve(home: Home = None, port: Port = None) -> None:
+    """Run the city: database, web and job workers, until Ctrl-C."""
+    settings = load(home=home, port=port)
+    log.configure(settings.log_level)
+    running = supervise.City(settings, say)
+    try:
+        running.start()
+        running.wait_until_ready()
+        say(f"The city is served at [bold]{running.url}[/bold] (API: {running.url}/schema/openapi.json). Ctrl-C stops it.")
+        running.run()
+    finally:
+        running.stop()
+
+
+@cli.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Build and deliver the city, check it, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    people: Annotated[int, typer.Option(help="How many people the city has.", min=10_000, max=20_000_000)] = 200_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same city.")] = 2026,
+    city_pack: Annotated[str, typer.Option("--city", help="City pack: shenzhen or yancheng, or one of your own.")] = "shenzhen",
+    home: Home = None,
+    port: Port = None,
+) -> None:
+    """Build a sample city and deliver its departments' files through the public doors."""
+    settings = demonstration.settings(load(home=home, port=port, city=city_pack), home is None)
+    log.configure("warning")
+    running = supervise.City(settings, say)
+    try:
+        result = demonstration.run(running, people, seed, talk)
+        if as_json:
+            sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+            sys.stdout.flush()
+        else:
+            demonstration.show(result, talk)
+        if not once:
+            say(f"The city is served at [bold]{running.url}[/bold]. Ctrl-C stops it.")
+            running.run()
+    finally:
+        running.stop()
+    raise typer.Exit(0 if result.sound else 1)
+
+
+@cli.command()
+def status(home: Home = None, port: Port = None) -> None:
+    """Whether the city answers."""
+    settings = load(home=home, port=port)
+    answer = httpx.get(f"http://{settings.host}:{settings.port}/readyz", timeout=10)
+    sys.stdout.write(answer.text + "\n")
+    raise typer.Exit(0 if answer.status_code == 200 else 1)
+
+
+for module in city.MODULES:
+    if module.commands is not None:
+        cli.add_typer(module.commands, name=module.name)
+
+
+def main() -> None:
+    """Run the command; a problem is told with its remedy and exit code 2."""
+    try:
+        cli()
+    except Problem as problem:
+        words = city.words.load(city.PACKAGES)
+        detail, remedy = words.problem(problem, _language())
+        talk.print(f"[red]error:[/red] {detail}", highlight=False)
+        if remedy:
+            talk.print(f"[dim]hint:[/dim] {remedy}", highlight=False)
+        sys.exit(2)
+    except httpx.TransportError as error:
+        talk.print(f"[red]error:[/red] the city does not answer ({error}). Is `cityloom serve` running?", highlight=False)
+        sys.exit(2)
+
+
+def _language() -> str:
+    import os
+
+    chosen: str = Settings().language if "CITYLOOM_LANGUAGE" in os.environ else ""
+    return chosen or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")

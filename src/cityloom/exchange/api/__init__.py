@@ -1,0 +1,1 @@
+"""What others may call: `deliveries` (hand in, trial, receipt), `withdrawals`, `reading`, `upkeep`."""

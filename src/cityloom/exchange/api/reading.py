@@ -1,0 +1,148 @@
+"""Reading what was delivered: datasets, change rows, current state, quarantined rows, templates.
+
+For now a dataset is read by its keeper (and the platform); other organisations will read through grants, whose fields
+and row filter become the `View` that every read of the lake needs.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import msgspec
+import pyarrow as pa
+
+from cityloom.exchange.api import deliveries, gate
+from cityloom.exchange.contracts import DatasetState
+from cityloom.exchange.rules import returned, template as templates
+from cityloom.exchange.store import changes as change_store
+from cityloom.exchange.store import ledger, records as record_store
+from cityloom.exchange.store import quarantine as quarantine_store
+from cityloom.kernel.context import Context
+from cityloom.kernel.errors import Gone, NotFound, Unsupported
+
+MEDIA = {
+    "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file to hand out."""
+
+    name: str
+    media: str
+    content: bytes
+
+
+class Feed:
+    """Record batches out of the lake, as bytes in Arrow's stream format or NDJSON. Close it when done or given up."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], last_sequence: int, stack: ExitStack) -> None:
+        self._batches = batches
+        self.last_sequence = last_sequence
+        self._stack = stack
+
+    def arrow(self) -> Iterator[bytes]:
+        """The Arrow IPC stream, a batch at a time."""
+        sink = io.BytesIO()
+        writer = None
+        for batch in self._batches:
+            if writer is None:
+                writer = pa.ipc.new_stream(sink, batch.schema)
+            writer.write_batch(batch)
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+        if writer is not None:
+            writer.close()
+            yield sink.getvalue()
+
+    def ndjson(self) -> Iterator[bytes]:
+        """One JSON object a line."""
+        encoder = msgspec.json.Encoder()
+        for batch in self._batches:
+            if batch.num_rows:
+                yield encoder.encode_lines(batch.to_pylist())
+
+    def close(self) -> None:
+        """Give the lake session back."""
+        self._stack.close()
+
+
+def datasets(ctx: Context) -> list[DatasetState]:
+    """Every active dataset and where it stands. What exists is no secret between departments."""
+    with ctx.begin() as tx:
+        rows = [row for row in ledger.datasets(tx) if row.active]
+    return [_state(ctx, row, None) for row in rows]
+
+
+def dataset(ctx: Context, name: str) -> DatasetState:
+    """One dataset with the number of its records."""
+    row = deliveries.describe(ctx, name)
+    ctx.require("exchange.read_receipt", deliveries.resource(row))
+    with ctx.lake.session() as cursor:
+        return _state(ctx, row, record_store.count(cursor, gate.shape(gate.dataset(ctx, name))))
+
+
+def _state(ctx: Context, row: ledger.DatasetRow, records: int | None) -> DatasetState:
+    declared = gate.dataset(ctx, row.name)
+    title = declared.title.of(ctx.language)
+    return DatasetState(
+        row.name, title, row.organisation, list(declared.modes), row.last_sequence, row.floor_sequence, records
+    )
+
+
+def changes(ctx: Context, name: str, since: int, limit: int) -> Feed:
+    """Change rows after `since`. Raises Gone `exchange.changes_gone` when some of them are past their retention."""
+    row = deliveries.describe(ctx, name)
+    ctx.require("exchange.read_changes", deliveries.resource(row))
+    if since < row.floor_sequence:
+        raise Gone("exchange.changes_gone", since=since, floor=row.floor_sequence, dataset=name)
+    shape = gate.shape(gate.dataset(ctx, name))
+    with ctx.begin() as tx:
+        ctx.record(tx, "exchange.changes_read", f"dataset:{name}", since=since, upto=row.last_sequence, limit=limit)
+    stack = ExitStack()
+    cursor = stack.enter_context(ctx.lake.session())
+    view = change_store.whole(shape)
+    return Feed(change_store.changes(cursor, shape, view, since, row.last_sequence, limit), row.last_sequence, stack)
+
+
+def records(ctx: Context, name: str) -> Feed:
+    """The current state; `last_sequence` was read before it, so reading on from there repeats at most, never skips."""
+    row = deliveries.describe(ctx, name)
+    ctx.require("exchange.read_changes", deliveries.resource(row))
+    shape = gate.shape(gate.dataset(ctx, name))
+    with ctx.begin() as tx:
+        ctx.record(tx, "exchange.records_read", f"dataset:{name}", upto=row.last_sequence)
+    stack = ExitStack()
+    cursor = stack.enter_context(ctx.lake.session())
+    return Feed(change_store.records(cursor, shape, change_store.whole(shape)), row.last_sequence, stack)
+
+
+def quarantine(ctx: Context, name: str, id: str, format: str) -> File:
+    """The quarantined rows of a delivery in the columns they came in, with what is wrong and what to do beside.
+
+    Raises NotFound, Refused, Unsupported `exchange.format_unknown`.
+    """
+    if format not in MEDIA:
+        raise Unsupported("exchange.format_unknown", format=format, known=", ".join(MEDIA))
+    row = deliveries.describe(ctx, name)
+    ctx.require("exchange.read_receipt", deliveries.resource(row))
+    with ctx.begin() as tx:
+        delivery = ledger.find(tx, name, id)
+        if delivery is None or delivery.columns is None:
+            raise NotFound("exchange.delivery_unknown", dataset=name, delivery=id)
+        ctx.record(tx, "exchange.quarantine_read", f"delivery:{name}/{id}")
+    header = msgspec.json.decode(delivery.columns, type=list[str])
+    declared = gate.dataset(ctx, name)
+    with ctx.lake.session() as cursor:
+        held = quarantine_store.read(cursor, gate.shape(declared), id)
+        content = returned.render(declared, header, held, format, ctx.language)
+    return File(f"{name}-{id}-quarantine.{format}", MEDIA[format], content)
+
+
+def template(ctx: Context, name: str) -> bytes:
+    """The dataset's .xlsx template in the caller's language."""
+    deliveries.describe(ctx, name)
+    return templates.workbook(gate.dataset(ctx, name), ctx.language)

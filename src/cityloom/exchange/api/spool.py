@@ -1,0 +1,135 @@
+"""Bytes on their way in: written to the spool and hashed as they arrive, within limits of size and free disk."""
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from anyio import to_thread
+
+from cityloom.exchange.api import deliveries
+from cityloom.exchange.contracts import Spooled
+from cityloom.exchange.store.ledger import Delivery
+from cityloom.kernel.context import Context
+from cityloom.kernel.errors import BadRequest, TooLarge, Unavailable
+
+BEAT = 5.0
+GATHER = 1 << 20
+CHECK_EVERY = 64 << 20
+
+
+class Writer:
+    """One file of the spool in the making."""
+
+    def __init__(self, ctx: Context, length: int | None) -> None:
+        self.ctx = ctx
+        self.limit = ctx.settings.delivery_max_mib << 20
+        ctx.settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = ctx.settings.spool / uuid4().hex
+        self.bytes = 0
+        self.digest = hashlib.sha256()
+        self._checked = 0
+        if length is not None and length > self.limit:
+            raise TooLarge("exchange.delivery_too_large", limit=ctx.settings.delivery_max_mib)
+        self._need_room(length or 0)
+        self._file = self.path.open("xb")
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes. Raises TooLarge or Unavailable `kernel.disk_full`."""
+        self.bytes += len(chunk)
+        if self.bytes > self.limit:
+            raise TooLarge("exchange.delivery_too_large", limit=self.ctx.settings.delivery_max_mib)
+        if self.bytes - self._checked > CHECK_EVERY:
+            self._checked = self.bytes
+            self._need_room(0)
+        self.digest.update(chunk)
+        try:
+            self._file.write(chunk)
+        except OSError as error:
+            raise _full(error) from error
+
+    def finish(self) -> Spooled:
+        """The whole file, on disk for good."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _full(error) from error
+        self._file.close()
+        return Spooled(str(self.path), self.bytes, self.digest.hexdigest())
+
+    def drop(self) -> None:
+        """Away with what was written."""
+        with suppress(OSError):
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _need_room(self, coming: int) -> None:
+        free = shutil.disk_usage(self.ctx.settings.spool).free >> 20
+        needed = self.ctx.settings.min_free_mib + 2 * (coming >> 20)
+        if free < needed:
+            raise Unavailable("kernel.disk_full", free=free, needed=needed)
+
+
+def _full(error: OSError) -> Exception:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable("kernel.disk_full", free=0, needed="?")
+    return error
+
+
+async def receive(ctx: Context, delivery: Delivery | None, stream: AsyncIterator[bytes], length: int | None) -> Spooled:
+    """Spool the body of a request. On any failure nothing is kept and the id is given back.
+
+    Raises TooLarge, Unavailable, BadRequest `exchange.body_cut_off`.
+    """
+    ours = delivery if delivery is not None and delivery.state == "receiving" else None
+    writer = None
+    try:
+        writer = await to_thread.run_sync(Writer, ctx, length)
+        await _pour(ctx, ours, writer, stream)
+        if length is not None and writer.bytes != length:
+            raise BadRequest("exchange.body_cut_off", declared=length, found=writer.bytes)
+        return await to_thread.run_sync(writer.finish)
+    except BaseException:
+        if writer is not None:
+            writer.drop()
+        if ours is not None:
+            with suppress(Unavailable):
+                await to_thread.run_sync(deliveries.abandon, ctx, ours)
+        raise
+
+
+async def _pour(ctx: Context, delivery: Delivery | None, writer: Writer, stream: AsyncIterator[bytes]) -> None:
+    gathered, size, beaten = [], 0, time.monotonic()
+    async for chunk in stream:
+        gathered.append(chunk)
+        size += len(chunk)
+        if size >= GATHER:
+            await to_thread.run_sync(writer.write, b"".join(gathered))
+            gathered, size = [], 0
+        if delivery is not None and time.monotonic() - beaten > BEAT:
+            beaten = time.monotonic()
+            await to_thread.run_sync(deliveries.keep_alive, ctx, delivery)
+    await to_thread.run_sync(writer.write, b"".join(gathered))
+
+
+def copy(ctx: Context, chunks: Iterator[bytes]) -> Spooled:
+    """Spool what a watched folder or a pull brought."""
+    writer = Writer(ctx, None)
+    try:
+        for chunk in chunks:
+            writer.write(chunk)
+        return writer.finish()
+    except BaseException:
+        writer.drop()
+        raise
+
+
+def discard(spooled: Spooled) -> None:
+    """Away with a file that was not needed."""
+    Path(spooled.path).unlink(missing_ok=True)

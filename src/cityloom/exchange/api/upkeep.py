@@ -1,0 +1,92 @@
+"""What the exchange does by itself: finish what dead processes left, find overdue datasets, reconcile days."""
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+
+from cityloom.exchange.api import deliveries, gate
+from cityloom.exchange.contracts import Overdue, ReconciledDay
+from cityloom.exchange.events import DatasetOverdue
+from cityloom.exchange.rules import due
+from cityloom.exchange.store import ledger
+from cityloom.kernel import calendar, jobs, metrics
+from cityloom.kernel.context import Context
+from cityloom.kernel.db import Transaction
+
+
+def sweep(ctx: Context) -> None:
+    """Finish deliveries whose worker died: those committing are decided, those received are queued again."""
+    with ctx.begin() as tx:
+        left = ledger.waiting(tx, ctx.clock.now())
+        metrics.BACKLOG.set(ledger.backlog(tx))
+    for dataset in sorted({each.dataset for each in left if each.state != "received"}):
+        with ctx.lake.session() as cursor, deliveries.commit_lock(ctx, dataset):
+            deliveries.finish(ctx, cursor, dataset)
+    for each in left:
+        if each.state == "received":
+            with ctx.begin() as tx:
+                ledger.touch(tx, each, ctx.clock.now())
+                arguments: dict[str, str | int | None] = {"dataset": each.dataset, "delivery": each.id}
+                jobs.enqueue(tx, "exchange.process", arguments, lock=f"exchange/{each.dataset}")
+
+
+def clean_spool(ctx: Context) -> None:
+    """Remove spooled bytes that no undecided delivery names and nobody has written to for an hour."""
+    with ctx.begin() as tx:
+        named = set(ledger.spooled_paths(tx))
+    before = ctx.clock.now().timestamp() - 3600
+    for path in ctx.settings.spool.glob("*"):
+        if str(path) not in named and path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)
+
+
+def reconcile(ctx: Context, day: date) -> list[ReconciledDay]:
+    """Each dataset's day: counts and a digest that the sender can compute from its own list."""
+    start = datetime.combine(day, datetime.min.time(), calendar.ZONE).astimezone(UTC)
+    with ctx.begin() as tx:
+        rows = ledger.day(tx, start, start + timedelta(days=1))
+    return [_reconciled(day, row) for row in rows]
+
+
+def _reconciled(day: date, row: ledger.DayRow) -> ReconciledDay:
+    kept = row.accepted + row.quarantined + row.duplicates
+    return ReconciledDay(
+        dataset=row.dataset,
+        day=day,
+        deliveries=row.deliveries,
+        sent=row.sent,
+        accepted=row.accepted,
+        quarantined=row.quarantined,
+        duplicates=row.duplicates,
+        declared=row.declared,
+        difference=abs(row.sent - kept) + abs(row.declared - row.sent),
+        hashes_differ=row.hashes_differ,
+        digest=hashlib.sha256(row.lines.encode()).hexdigest(),
+    )
+
+
+def overdue(ctx: Context) -> list[Overdue]:
+    """Open overdue periods of the caller's organisation."""
+    with ctx.begin() as tx:
+        return ledger.overdue(tx)
+
+
+def find_overdue(ctx: Context) -> None:
+    """Note every dataset whose last complete period was not delivered by its deadline, and tell its keeper."""
+    now = ctx.clock.now()
+    with ctx.begin() as tx:
+        known = {row.name: row.organisation for row in ledger.datasets(tx) if row.active}
+        last = ledger.last_accepted(tx)
+        since = ledger.installed_at(tx)
+    for name, keeper in known.items():
+        period = due.last_due(gate.dataset(ctx, name).update, now)
+        if period is None or since[name] > period.due_at or last.get(name, since[name]) >= period.starts_at:
+            continue
+        found = Overdue(name, keeper, period.ends_on, period.due_at, None)
+        with ctx.begin() as tx:
+            _announce(ctx, tx, found)
+
+
+def _announce(ctx: Context, tx: Transaction, found: Overdue) -> None:
+    if ledger.note_overdue(tx, found, ctx.clock.now()):
+        ctx.emit(tx, DatasetOverdue(found.dataset, found.organisation, found.period_end.isoformat()))
+        ctx.record(tx, "exchange.dataset_overdue", f"dataset:{found.dataset}", period=found.period_end.isoformat())

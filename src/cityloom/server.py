@@ -1,0 +1,50 @@
+"""The HTTP door: one ASGI application made of the modules' routes."""
+
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme
+
+from cityloom import app as city
+from cityloom.kernel import http, log
+from cityloom.kernel.context import Parts
+from cityloom.kernel.settings import load
+
+
+def make_app(parts: Parts) -> Litestar:
+    """The application over these parts."""
+    routes = [*http.ROUTES, *(route for module in city.MODULES for route in module.routes)]
+    return Litestar(
+        route_handlers=routes,
+        state=State({"parts": parts}),
+        middleware=[http.number_requests],
+        exception_handlers={Exception: http.answer_problem},
+        compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["/changes", "/records"]),
+        on_shutdown=[lambda: city.close_parts(parts)],
+        openapi_config=OpenAPIConfig(
+            title="CityLoom 织城",
+            version="1",
+            description="Departments hand in their data; the platform checks it, keeps it, and can prove what happened.",
+            license=License(name="Apache-2.0", identifier="Apache-2.0"),
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            components=Components(
+                security_schemes={
+                    "token": SecurityScheme(type="http", scheme="bearer", description="An API token: `ctl_…`"),
+                    "session": SecurityScheme(type="apiKey", name="cityloom_session", security_scheme_in="cookie"),
+                }
+            ),
+            security=[{"token": []}, {"session": []}],
+        ),
+        request_max_body_size=None,
+        debug=False,
+    )
+
+
+def create_app() -> Litestar:
+    """What each web worker runs: settings from the environment, parts of its own."""
+    settings = load()
+    log.configure(settings.log_level)
+    return make_app(city.open_parts(settings))

@@ -1,0 +1,143 @@
+"""Runs a whole city on one machine: database, web workers, job workers; whatever dies is started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import httpx
+
+from cityloom import app
+from cityloom.kernel import log
+from cityloom.kernel.errors import Problem
+from cityloom.kernel.postgres import Server
+from cityloom.kernel.settings import Settings, environment
+
+PAUSE = 0.2
+LONGEST_PAUSE = 10.0
+
+logger = log.logger("supervisor")
+
+
+class Child:
+    """One process that is kept running; the pause before each new start doubles while it keeps dying young."""
+
+    def __init__(self, name: str, command: list[str], env: dict[str, str]) -> None:
+        self.name = name
+        self.command = command
+        self.env = env
+        self.process: subprocess.Popen[bytes] | None = None
+        self.pause = PAUSE
+        self.started = 0.0
+
+    def watch(self) -> None:
+        """Start it if it does not run and its pause is over."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        now = time.monotonic()
+        if self.process is not None:
+            logger.warning("process_ended", process=self.name, status=self.process.returncode)
+            self.pause = PAUSE if now - self.started > 30 else min(self.pause * 2, LONGEST_PAUSE)
+            self.process = None
+            self.started = now
+        elif now - self.started >= self.pause or self.started == 0.0:
+            self.process = subprocess.Popen(self.command, env=self.env, stdin=subprocess.DEVNULL)
+            self.started = now
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+
+    def wait(self, patience: float) -> None:
+        """Wait until it has ended; it is killed when patience ends."""
+        if self.process is not None:
+            try:
+                self.process.wait(patience)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+class City:
+    """All processes of one home."""
+
+    def __init__(self, settings: Settings, talk: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.server = None if settings.database_url else Server(settings.home, talk)
+        self.talk = talk
+        self.children: list[Child] = []
+        self.stopping = threading.Event()
+
+    @property
+    def url(self) -> str:
+        """Where the HTTP door is."""
+        return f"http://{self.settings.host}:{self.settings.port}"
+
+    def start(self) -> None:
+        """Database, migrations, packs, then the workers."""
+        if self.server:
+            self.server.start()
+        app.prepare(self.settings)
+        figures = self.settings.home / "metrics"
+        figures.mkdir(parents=True, exist_ok=True)
+        for old in figures.glob("*.db"):
+            old.unlink()
+        env = {**os.environ, **environment(self.settings), "PROMETHEUS_MULTIPROC_DIR": str(figures)}
+        web = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "cityloom.server:create_app"]
+        web += ["--host", self.settings.host, "--port", str(self.settings.port), "--workers", str(self.settings.web_workers)]
+        web += ["--no-access-log", "--respawn-failed-workers", "--backpressure", "512", "--log-level", "warning"]
+        self.children = [Child("web", web, env)]
+        work = [sys.executable, "-m", "cityloom.worker"]
+        self.children += [Child(f"worker-{number}", work, env) for number in range(self.settings.job_workers)]
+        for child in self.children:
+            child.watch()
+
+    def wait_until_ready(self, patience: float = 60.0) -> None:
+        """Until /readyz says so. Raises TimeoutError."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            self.watch()
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise TimeoutError(f"{self.url} did not become ready in {patience:.0f} s")
+
+    def watch(self) -> None:
+        """One look at every process."""
+        if self.server and not self.server.alive():
+            logger.error("database_ended")
+            try:
+                self.server.start()
+            except Problem as problem:
+                logger.error("database_start_failed", code=problem.code, reason=str(problem.params.get("reason", "")))
+                time.sleep(1)
+        for child in self.children:
+            child.watch()
+
+    def run(self) -> None:
+        """Watch until SIGINT or SIGTERM, then stop."""
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self.stopping.set()
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        while not self.stopping.wait(0.2):
+            self.watch()
+        self.stop()
+
+    def stop(self) -> None:
+        """Workers first, so that running work ends, then the database."""
+        for child in self.children:
+            child.stop()
+        for child in self.children:
+            child.wait(30)
+        if self.server:
+            self.server.stop()

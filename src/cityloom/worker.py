@@ -1,0 +1,35 @@
+"""A job worker: one process that does queued and timed work (`python -m cityloom.worker`)."""
+
+import asyncio
+import time
+
+from cityloom import app
+from cityloom.kernel import log
+from cityloom.kernel.errors import Unavailable
+from cityloom.kernel.jobs import Queue
+from cityloom.kernel.settings import load
+
+logger = log.logger("worker")
+
+
+def main() -> None:
+    """Work until told to stop; waits for a database that is away."""
+    settings = load()
+    log.configure(settings.log_level)
+    while not app.database_answers(settings):
+        time.sleep(0.5)
+    parts = app.open_parts(settings)
+    queue = Queue(parts, app.MODULES, app.role_url(settings, app.admin_url(settings), "cityloom_app"))
+    timers = queue.timers()
+    timers.start()
+    try:
+        asyncio.run(queue.work(concurrency=1))
+    except Unavailable:
+        logger.warning("worker_lost_database")
+    finally:
+        timers.stop()
+        app.close_parts(parts)
+
+
+if __name__ == "__main__":
+    main()
