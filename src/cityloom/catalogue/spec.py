@@ -1,0 +1,73 @@
+"""The catalogue's files in a pack: elements.yaml (by name, see contracts.Element) and codes/<list>.yaml."""
+
+import csv
+from datetime import date
+from io import StringIO
+
+import msgspec
+
+from cityloom.catalogue.contracts import Code, CodeList, Element, Status
+from cityloom.kernel.errors import Invalid
+from cityloom.kernel.words import Text
+
+Elements = dict[str, Element]
+"""What elements.yaml holds."""
+
+COLUMNS = ("code", "zh", "en", "parent")
+NEEDED = ("code", "zh")
+
+
+class CodeListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """codes/<list>.yaml: the codes themselves, or the name of a CSV beside it with columns code, zh, en, parent."""
+
+    title: Text
+    codes: tuple[Code, ...] = ()
+    file: str | None = None
+    standard: str = ""
+    version: str = "1"
+    valid_from: date | None = None
+    status: Status = "current"
+
+
+def code_list(name: str, declared: CodeListFile, table: str | None = None) -> CodeList:
+    """The list with all its codes; `table` is the text of the CSV that `file` names.
+
+    Raises Invalid `catalogue.codes_wrong` when it has no codes, has them twice over, or repeats one.
+    """
+    if (declared.file is None) != (table is None) or bool(declared.codes) == (table is not None):
+        raise wrong(name, "give either codes or a file with at least one code")
+    codes = declared.codes if table is None else _read(name, table)
+    seen: set[str] = set()
+    for code in codes:
+        if code.code in seen:
+            raise wrong(name, f"the code {code.code} is there twice")
+        seen.add(code.code)
+    for code in codes:
+        if code.parent is not None and code.parent not in seen:
+            raise wrong(name, f"the parent {code.parent} of {code.code} is not in the list")
+    return CodeList(
+        name, declared.title, codes, declared.standard, declared.version, declared.valid_from, declared.status
+    )
+
+
+def wrong(name: str, reason: str) -> Invalid:
+    """The problem of a code list that cannot be used."""
+    return Invalid("catalogue.codes_wrong", codes=name, reason=reason)
+
+
+def _read(name: str, table: str) -> tuple[Code, ...]:
+    rows = csv.DictReader(StringIO(table.removeprefix("\ufeff")))
+    header = tuple(rows.fieldnames or ())
+    if not set(NEEDED) <= set(header) <= set(COLUMNS):
+        raise wrong(name, f"the CSV has columns {', '.join(header)} and needs code, zh and may have en, parent")
+    found = [_code(name, rows.line_num, row) for row in rows]
+    if not found:
+        raise wrong(name, "the CSV has no codes")
+    return tuple(found)
+
+
+def _code(name: str, line: int, row: dict[str, str | None]) -> Code:
+    code, title = (row["code"] or "").strip(), (row["zh"] or "").strip()
+    if not code or not title or None in row:
+        raise wrong(name, f"line {line} of the CSV does not have a code and a zh title in its columns")
+    return Code(code, Text((row.get("en") or "").strip() or title, title), (row.get("parent") or "").strip() or None)
