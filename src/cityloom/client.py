@@ -78,13 +78,13 @@ class Exchange:
         while answer.status_code == 202:
             time.sleep(float(answer.headers.get("retry-after", 2)) / 4)
             answer = self._insist(lambda: self.http.get(address))
-        return checked(answer)
+        return _object(answer)
 
     def try_out(self, dataset: str, file: File, mode: str = "") -> dict[str, Any]:
         """What a delivery would do; nothing is kept."""
         params = {"file_name": file.path.name} | ({"mode": mode} if mode else {})
         address = f"/api/exchange/datasets/{dataset}/trials"
-        return checked(self.http.post(address, params=params, headers=file.headers(), content=_chunks(file.path, lambda _: None)))
+        return _object(self.http.post(address, params=params, headers=file.headers(), content=_chunks(file.path, lambda _: None)))
 
     def get(self, address: str, **params: Any) -> Any:
         """Any reading address, decoded from JSON."""
@@ -93,7 +93,7 @@ class Exchange:
     def withdraw(self, dataset: str, id: str, reason: str) -> dict[str, Any]:
         """Take a delivery back with all its effects."""
         address = f"/api/exchange/datasets/{dataset}/deliveries/{id}"
-        return checked(self.http.delete(address, params={"reason": reason}))
+        return _object(self.http.delete(address, params={"reason": reason}))
 
     def download(self, address: str, into: Path, **params: Any) -> None:
         """Stream an answer into a file."""
@@ -139,6 +139,11 @@ def checked(answer: httpx.Response) -> Any:
             problem = {"detail": answer.text[:500]}
         raise Refused(answer.status_code, problem if "refusal" not in problem else problem | problem["refusal"])
     return answer.json()
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    found: dict[str, Any] = checked(answer)
+    return found
 
 
 def digest(path: Path) -> str:

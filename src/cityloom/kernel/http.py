@@ -9,6 +9,7 @@ import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from cityloom.kernel import log, metrics
@@ -119,7 +120,7 @@ def number_requests(app: ASGIApp) -> ASGIApp:
     """Middleware: numbers, times and counts every request, and adds the headers that browsers heed."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         number = uuid4().hex[:16]

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import msgspec
 import procrastinate
@@ -105,7 +105,7 @@ def _roles(connection: psycopg.Connection[Any], app_password: str, lake_password
         exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
         verb = "ALTER" if exists else "CREATE"
         text = f"{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {{}}"
-        connection.execute(sql.SQL(cast(LiteralString, text)).format(sql.Literal(password)))
+        connection.execute(sql.SQL(text).format(sql.Literal(password)))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
     connection.execute(
         sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO cityloom_app, cityloom_lake").format(sql.Identifier(database))

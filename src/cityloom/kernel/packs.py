@@ -47,7 +47,7 @@ class Packs(msgspec.Struct, frozen=True):
 
     order: tuple[Pack, ...]
 
-    def __iter__(self) -> Iterator[Pack]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Pack]:
         return iter(self.order)
 
     def named(self, name: str) -> Pack:

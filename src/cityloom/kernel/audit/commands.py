@@ -84,7 +84,7 @@ def prove_command(
 @app.command("prove-growth")
 def prove_growth_command(
     first: Annotated[int, typer.Argument(min=1, help="Size of the earlier head.")],
-    second: Annotated[int | None, typer.Argument(min=1, help="Size of the later head; the last one if not given.")] = None,
+    second: Annotated[int | None, typer.Argument(min=1, help="Size of the later head; else the last one.")] = None,
     home: Home = None,
 ) -> None:
     """Print the proof that the log of one head begins the log of another."""
