@@ -50,22 +50,26 @@ def check(db: Database, folder: Path, progress: Progress = lambda _: None) -> Re
 
 
 def differences(tx: Transaction, archive: Archive, findings: Findings) -> None:
-    """What can be seen at once: another log, another length, entries outside of it, another last head."""
+    """What can be seen at once: another log, another length, entries outside of it."""
     log, head = store.log(tx), archive.head
-    if head:
-        stored = store.head_of_size(tx, head.size)
-        if (log.id, log.hash) != (head.log, head.hash):
-            findings.add("audit.log_replaced", 0, head.size - 1, log.id)
-        if stored is None:
-            findings.add("audit.head_missing", head.size - 1, head.size - 1)
-        elif stored.head.encode() != encode(head):
-            findings.add("audit.head_changed", head.size - 1, head.size - 1)
+    if head and (log.id, log.hash) != (head.log, head.hash):
+        findings.add("audit.log_replaced", 0, head.size - 1, log.id)
     if log.size < archive.size:
         findings.add("audit.size_changed", log.size, archive.size - 1, str(log.size))
     if log.lowest is not None and log.lowest < 0:
         findings.add("audit.entry_inserted", log.lowest, log.lowest)
     if log.highest is not None and log.highest >= max(log.size, archive.size):
         findings.add("audit.entry_inserted", log.highest, log.highest)
+
+
+def compare_last_head(tx: Transaction, archive: Archive, findings: Findings) -> None:
+    """The database keeps the last head of the files."""
+    if archive.head:
+        stored = store.head_of_size(tx, archive.size)
+        if stored is None:
+            findings.add("audit.head_missing", archive.size - 1, archive.size - 1)
+        elif stored.head.encode() != encode(archive.head):
+            findings.add("audit.head_changed", archive.size - 1, archive.size - 1)
 
 
 def compare(tx: Transaction, archive: Archive, first: int, end: int, findings: Findings) -> None:

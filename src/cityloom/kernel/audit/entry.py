@@ -166,8 +166,8 @@ def draft(entry: Entry) -> str:
         "organisation": _text("organisation", entry.organisation),
         "action": _word("action", entry.action),
         "subject": _text("subject", entry.subject),
-        "purpose": _text("purpose", entry.purpose),
-        "request": _text("request", entry.request),
+        "purpose": _text("purpose", entry.purpose, 0),
+        "request": _text("request", entry.request, 0),
         "facts": {_word("facts", name): _fact(name, entry.facts[name]) for name in sorted(entry.facts)},
     }
     text = msgspec.json.encode(fields)
@@ -193,8 +193,8 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _text(field: str, value: str) -> str:
-    if len(value) > LONGEST_FIELD or not value.isprintable():
+def _text(field: str, value: str, least: int = 1) -> str:
+    if not least <= len(value) <= LONGEST_FIELD or not value.isprintable():
         raise Invalid("audit.entry_refused", field=field)
     return value
 

@@ -76,7 +76,7 @@ class Leaves:
     def append(self, hashes: bytes) -> None:
         """Add hashes; they are on disk when this returns."""
         _append(self._path, hashes)
-        self._grow()
+        self.grow()
 
     def cut(self, size: int) -> None:
         """Keep the first `size` hashes only, and forget a torn one."""
@@ -90,12 +90,13 @@ class Leaves:
         """Work out the levels again from the leaves."""
         for level in LEVELS:
             self._level(level).unlink(missing_ok=True)
-        self._grow()
+        self.grow()
 
     def _level(self, level: int) -> Path:
         return self._folder / f"nodes-{level:02}.{self._path.suffix[1:]}"
 
-    def _grow(self) -> None:
+    def grow(self) -> None:
+        """Bring the levels up to the leaves."""
         size = self.size()
         for level in LEVELS:
             path, wanted = self._level(level), size >> level
@@ -179,6 +180,7 @@ class Archive:
             self.whole = self.load()
         if self.whole:
             self.leaves.cut(self.size)
+            self.leaves.grow()
 
     def load(self) -> bool:
         """Whether the leaves give the root that the last head signs."""

@@ -46,6 +46,7 @@ class Judge:
         self._frontier = merkle.Frontier(algorithm=hash_name)
         self._heads = 0
         self._good: SignedHead | None = None
+        self._below = 0
         self._reach = 0
         self._broken: list[tuple[int, int]] = []
         self._signers: set[str] = set()
@@ -64,11 +65,12 @@ class Judge:
         if head.size > self._count:
             return
         self._advance(head.size)
-        good = self._good.size if self._good else 0
+        if self._good and self._good.size < head.size:
+            self._below = self._good.size
         if self._frontier.root().hex() == head.root:
             self._good = head
-        elif not self._broken or self._broken[-1][0] != good:
-            self._broken.append((good, head.size))
+        elif not self._broken or self._broken[-1][0] != self._below:
+            self._broken.append((self._below, head.size))
 
     def verdict(self) -> Judgement:
         """What was seen so far."""

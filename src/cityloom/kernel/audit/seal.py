@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cityloom.kernel.audit import files, keys, merkle, store
-from cityloom.kernel.audit.check import compare, differences
+from cityloom.kernel.audit.check import compare, compare_last_head, differences
 from cityloom.kernel.audit.entry import Contradiction, Finding, Head, SignedHead, encode, moment
 from cityloom.kernel.audit.files import Archive, Sealed
 from cityloom.kernel.audit.judge import Keys, signature_fault
@@ -14,7 +14,7 @@ from cityloom.kernel.db import PLATFORM, Database, Transaction
 
 BATCH = 1 << 16
 """Entries under one head at most, so that a seal after a bulk load stays small."""
-PATROL = 2_000
+PATROL = 500
 """Entries signed earlier that each seal looks at again."""
 
 
@@ -50,6 +50,7 @@ def alarm(finding: Finding) -> Contradiction:
 
 def _refuse_contradiction(tx: Transaction, archive: Archive, now: datetime) -> None:
     findings = Findings()
+    compare_last_head(tx, archive, findings)
     differences(tx, archive, findings)
     for first in _patrol(archive.size, int(now.timestamp())):
         compare(tx, archive, first, min(first + PATROL, archive.size), findings)

@@ -7,7 +7,8 @@ from cityloom.kernel.audit import merkle
 from cityloom.kernel.audit.entry import Finding, prefix
 
 MOST_FINDINGS = 10_000
-_POSITION = re.compile(rb'\{"position":(\d{1,18}),')
+MOST_STRANGE = 10_000
+_POSITION = re.compile(rb'\{"position":(-?\d{1,18}),')
 
 ReadLeaves = Callable[[int, int], bytes]
 """(first, end) -> the leaf hashes [first, end) as one string."""
@@ -55,6 +56,7 @@ class Walk:
         self.findings = findings
         self.expected = first
         self.seen = 0
+        self._strange: list[int | None] = []
         self.read = read
         self.signed = signed
         self.size = size
@@ -66,7 +68,7 @@ class Walk:
         new, first, end = self._new, self.expected, self.expected + len(bodies)
         hashes = [new(merkle.LEAF + body).digest() for body in bodies] if first < self.signed else [b""] * len(bodies)
         same = first >= self.signed or (end <= self.signed and self.read(first, end) == b"".join(hashes))
-        if same and end <= self.size and _in_order(bodies, places, first):
+        if same and end <= self.size and not self._strange and _in_order(bodies, places, first):
             self.expected = end
             return
         for index, (body, leaf) in enumerate(zip(bodies, hashes, strict=True)):
@@ -74,21 +76,49 @@ class Walk:
 
     def finish(self) -> None:
         """No more entries come: what was signed or counted beyond here is missing."""
-        if self.expected < self.size:
-            self.findings.add("audit.entry_missing", self.expected, self.size - 1)
-            self.expected = self.size
+        self._settle(max(self.size, self.expected))
 
     def _one(self, body: bytes, leaf: bytes, place: int | None) -> None:
-        if place is None or not self.expected <= place < self.size:
-            at = self.expected if place is None else place
-            self.findings.add("audit.entry_inserted", at, at)
-            return
-        if place > self.expected:
-            self.findings.add("audit.entry_missing", self.expected, place - 1)
-        altered = self.read(place, place + 1) != leaf if place < self.signed else not body.startswith(prefix(place))
-        if altered:
-            self.findings.add("audit.entry_changed", place, place)
-        self.expected = place + 1
+        if place is None or not self._genuine(body, leaf, place):
+            self._strange.append(place)
+            if len(self._strange) == MOST_STRANGE:
+                self._settle(max(self.expected, min(self.expected + MOST_STRANGE, self.size)))
+        elif place < self.expected:
+            self.findings.add("audit.entry_inserted", place, place)
+        else:
+            self._settle(place)
+            self.expected = place + 1
+
+    def _genuine(self, body: bytes, leaf: bytes, place: int) -> bool:
+        if place < self.signed:
+            return place >= 0 and self.read(place, place + 1) == leaf
+        return place < self.size and body.startswith(prefix(place))
+
+    def _settle(self, end: int) -> None:
+        """Only strange entries stand between the expected position and `end`: say what became of those in between.
+
+        A strange entry is the changed one of the position that it claims, or of one that no other claims; those left
+        over were put in, and the positions left over are missing.
+        """
+        strange, self._strange = self._strange, []
+        places = range(self.expected, end)
+        changed: set[int] = set()
+        spare: list[int] = []
+        for claim in strange:
+            if claim is None or claim not in places or claim in changed:
+                spare.append(self.expected if claim is None else claim)
+            else:
+                changed.add(claim)
+        for place in places if strange else ():
+            if place not in changed and spare:
+                changed.add(place)
+                spare.pop()
+            self.findings.add("audit.entry_changed" if place in changed else "audit.entry_missing", place, place)
+        if places and not strange:
+            self.findings.add("audit.entry_missing", self.expected, end - 1)
+        for place in spare:
+            self.findings.add("audit.entry_inserted", place, place)
+        self.expected = end
 
 
 def claimed(body: bytes) -> int | None:
