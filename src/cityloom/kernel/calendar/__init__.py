@@ -1,0 +1,1 @@
+"""The one working-time calendar: which days and hours count, when a period ends, and why."""
