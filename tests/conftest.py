@@ -20,9 +20,8 @@ from cityloom.kernel.settings import Settings
 if TYPE_CHECKING:
     from cityloom.kernel.context import Parts
 
-MODULES = ("identity", "catalogue", "exchange")
-PACKAGES = ("cityloom.kernel", *(f"cityloom.{name}" for name in MODULES if importlib.util.find_spec(f"cityloom.{name}")))
-ROLES = ("cityloom_app", "cityloom_lake")
+MODULES = ("cityloom.identity", "cityloom.catalogue", "cityloom.exchange")
+PACKAGES = ("cityloom.kernel", *(name for name in MODULES if importlib.util.find_spec(name)))
 TEMPLATE = "migrated"
 
 
@@ -59,9 +58,10 @@ def template(postgres: Server) -> str:
     folder = postgres.home / "secrets"
     with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}".encode())
-    passwords = [secrets.load_or_make(folder, role) for role in ROLES]
-    key = bytes.fromhex(secrets.load_or_make(folder, "scope"))
-    migrate.migrate(make_conninfo(postgres.admin_url, dbname=TEMPLATE), PACKAGES, *passwords, key)
+    url = make_conninfo(postgres.admin_url, dbname=TEMPLATE)
+    passwords = {name: secrets.load_or_make(folder, name) for name in ("cityloom_app", "cityloom_lake")}
+    scope_key = bytes.fromhex(secrets.load_or_make(folder, "scope"))
+    migrate.migrate(url, PACKAGES, passwords["cityloom_app"], passwords["cityloom_lake"], scope_key)
     return TEMPLATE
 
 
@@ -75,16 +75,23 @@ def scratch(postgres: Server, template: str, tmp_path: Path) -> Iterator[Scratch
     (home / "secrets").symlink_to(folder)
     with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        # the rights on a database itself are not copied with it
-        connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC".encode())
-        connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {', '.join(ROLES)}".encode())
+        migrate.admit_roles(connection, name)  # rights on a database itself are not copied with it
         url = make_conninfo(postgres.admin_url, dbname=name)
-        urls = [make_conninfo(url, user=role, password=secrets.load_or_make(folder, role)) for role in ROLES]
         settings = Settings(home=home, database_url=url, lake_memory_mib=512, lake_threads=2, secure_cookies=False)
         try:
-            yield Scratch(settings, url, *urls, bytes.fromhex(secrets.load_or_make(folder, "scope")))
+            yield Scratch(
+                settings=settings,
+                admin_url=url,
+                app_url=_as_role(url, folder, "cityloom_app"),
+                lake_url=_as_role(url, folder, "cityloom_lake"),
+                scope_key=bytes.fromhex(secrets.load_or_make(folder, "scope")),
+            )
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def _as_role(url: str, folder: Path, role: str) -> str:
+    return make_conninfo(url, user=role, password=secrets.load_or_make(folder, role))
 
 
 @pytest.fixture
@@ -128,12 +135,12 @@ def parts(scratch: Scratch, database: Database) -> "Iterator[Parts]":
 @pytest.fixture
 def city(parts: "Parts") -> "Parts":
     """The parts with the packs of the shipped city, installed by every module as at a start."""
-    from cityloom.app import MODULES as modules
+    from cityloom import app
     from cityloom.kernel.jobs import platform_context
 
     chosen = packs.choose(packs.folders(parts.settings), parts.settings.city)
     parts = msgspec.structs.replace(parts, packs=chosen)
-    for module in modules:
+    for module in app.MODULES:
         if module.install:
             module.install(platform_context(parts, "install"))
     return parts

@@ -100,20 +100,30 @@ def _run(connection: psycopg.Connection[Any], step: Step, done: dict[tuple[str, 
 
 def _roles(connection: psycopg.Connection[Any], app_password: str, lake_password: str) -> None:
     """The application and the lake's catalogue log in as two roles, neither superuser nor able to bypass policies."""
-    database = connection.info.dbname
     for role, password in (("cityloom_app", app_password), ("cityloom_lake", lake_password)):
         exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
         verb = "ALTER" if exists else "CREATE"
         text = f"{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {{}}"
         connection.execute(sql.SQL(text).format(sql.Literal(password)))
-    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
-    connection.execute(
-        sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO cityloom_app, cityloom_lake").format(sql.Identifier(database))
-    )
+    admit_roles(connection, connection.info.dbname)
     connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     if connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'lake'").fetchone() is None:
         connection.execute("GRANT cityloom_lake TO CURRENT_USER")
         connection.execute("CREATE SCHEMA lake AUTHORIZATION cityloom_lake")
+
+
+def admit_roles(connection: psycopg.Connection[Any], database: str) -> None:
+    """Let the two roles into a database, and nobody else.
+
+    The application's role may make nothing there, not even temporary tables and functions: they could stand in for
+    what other transactions of the same connection use.
+    """
+    for text in (
+        "REVOKE ALL ON DATABASE {} FROM PUBLIC, cityloom_app, cityloom_lake",
+        "GRANT CONNECT ON DATABASE {} TO cityloom_app, cityloom_lake",
+        "GRANT TEMPORARY ON DATABASE {} TO cityloom_lake",
+    ):
+        connection.execute(sql.SQL(text).format(sql.Identifier(database)))
 
 
 def _scope_key(connection: psycopg.Connection[Any], key: bytes) -> None:
