@@ -82,7 +82,7 @@ def dataset(ctx: Context, name: str) -> DatasetState:
     row = deliveries.describe(ctx, name)
     ctx.require("exchange.read_receipt", deliveries.resource(row))
     with ctx.lake.session() as cursor:
-        return _state(ctx, row, record_store.count(cursor, gate.shape(gate.dataset(ctx, name))))
+        return _state(ctx, row, record_store.count(cursor, gate.shape_of(gate.dataset(ctx, name))))
 
 
 def _state(ctx: Context, row: ledger.DatasetRow, records: int | None) -> DatasetState:
@@ -99,7 +99,7 @@ def changes(ctx: Context, name: str, since: int, limit: int) -> Feed:
     ctx.require("exchange.read_changes", deliveries.resource(row))
     if since < row.floor_sequence:
         raise Gone("exchange.changes_gone", since=since, floor=row.floor_sequence, dataset=name)
-    shape = gate.shape(gate.dataset(ctx, name))
+    shape = gate.shape_of(gate.dataset(ctx, name))
     with ctx.begin() as tx:
         ctx.record(tx, "exchange.changes_read", f"dataset:{name}", since=since, upto=row.last_sequence, limit=limit)
     stack = ExitStack()
@@ -112,7 +112,7 @@ def records(ctx: Context, name: str) -> Feed:
     """The current state; `last_sequence` was read before it, so reading on from there repeats at most, never skips."""
     row = deliveries.describe(ctx, name)
     ctx.require("exchange.read_changes", deliveries.resource(row))
-    shape = gate.shape(gate.dataset(ctx, name))
+    shape = gate.shape_of(gate.dataset(ctx, name))
     with ctx.begin() as tx:
         ctx.record(tx, "exchange.records_read", f"dataset:{name}", upto=row.last_sequence)
     stack = ExitStack()
@@ -137,7 +137,7 @@ def quarantine(ctx: Context, name: str, id: str, format: str) -> File:
     header = msgspec.json.decode(delivery.columns, type=list[str])
     declared = gate.dataset(ctx, name)
     with ctx.lake.session() as cursor:
-        held = quarantine_store.read(cursor, gate.shape(declared), id)
+        held = quarantine_store.read(cursor, gate.shape_of(declared), id)
         content = returned.render(declared, header, held, format, ctx.language)
     return File(f"{name}-{id}-quarantine.{format}", MEDIA[format], content)
 

@@ -27,7 +27,7 @@ def withdraw(ctx: Context, dataset: str, id: str, reason: str) -> Receipt:
             gone = ledger.withdrawn_ids(tx, dataset)
             later = ledger.standing_replacements(tx, dataset, delivery.first_sequence or 0)
             base = (ledger.dataset(tx, dataset) or row).last_sequence
-        shape = gate.shape(gate.dataset(ctx, dataset))
+        shape = gate.shape_of(gate.dataset(ctx, dataset))
         others = [withdrawal.Replacement(each.id, each.first_sequence or 0) for each in later if each.id != id]
         rows = withdrawal.plan(cursor, shape, id, gone, others)
         with ctx.begin() as tx:

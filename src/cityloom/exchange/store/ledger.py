@@ -8,6 +8,7 @@ import msgspec
 from cityloom.exchange.contracts import Counts, Declaration, Mode, Overdue, Signature, Spooled, State
 from cityloom.kernel.db import Transaction
 
+Bytes = bytes  # a column is named bytes too
 LEASE = timedelta(seconds=20)
 COLUMNS = """dataset, id, organisation, account, keeper, state, mode, media, encoding, charset, file_name, corrects,
     as_of, language, declared_rows, declared_sha256, bytes, sha256, spool, attempt, lease_until, claimed_at, received_at,
@@ -57,7 +58,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     columns: str | None
     refusal: str | None
     audit_position: int | None
-    receipt: bytes | None
+    receipt: Bytes | None
     signature: str | None
     withdrawn_at: datetime | None
     withdrawn_why: str | None
@@ -366,3 +367,9 @@ def overdue(tx: Transaction) -> list[Overdue]:
         Overdue,
         "SELECT dataset, organisation, period_end, due_at, settled_at FROM exchange.overdue WHERE settled_at IS NULL ORDER BY due_at",
     )
+
+
+def spec(tx: Transaction, name: str) -> bytes | None:
+    """The resolved declaration of an active dataset as last installed, as JSON."""
+    row = tx.connection.execute("SELECT spec::text FROM exchange.dataset WHERE name = %s AND active", [name]).fetchone()
+    return row[0].encode() if row else None

@@ -1,0 +1,1 @@
+"""Speed and memory, measured and printed as JSON lines; never asserted by a timed test."""

@@ -1,0 +1,113 @@
+"""One measured item as one JSON line, and the helpers that measure."""
+
+import os
+import platform
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What one item came to; what does not apply is null."""
+
+    bench: str
+    item: str
+    rows: int | None = None
+    seconds: float | None = None
+    rate: float | None = None
+    """Rows per second."""
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    peak_mib: int | None = None
+    """Largest memory of all processes of the city together (proportional set size)."""
+    baseline: str | None = None
+    """The plain engine or peer that did the same work in the same run."""
+    ratio: float | None = None
+    """Our time / the baseline's; the median when there are several pairs."""
+    target: str | None = None
+    met: bool | None = None
+
+
+def show(line: Line) -> None:
+    """Print the line."""
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def machine() -> str:
+    """What this was measured on, for people."""
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which `share` of the values lie."""
+    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1] if len(values) > 1 else values[0]
+
+
+class Memory:
+    """Samples the memory of a process and all its descendants."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._stop = threading.Event()
+
+    @contextmanager
+    def watch(self, root: int, also: list[int] | None = None) -> Iterator["Memory"]:
+        """Sample five times a second while the block runs. `also` names further process trees (the database's)."""
+        thread = threading.Thread(target=self._run, args=([root, *(also or [])],), daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _run(self, roots: list[int]) -> None:
+        while not self._stop.wait(0.2):
+            self.peak = max(self.peak, sum(_pss(pid) for pid in tree(roots)) >> 10)
+
+
+def tree(roots: list[int]) -> set[int]:
+    """The processes and their descendants."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+        children.setdefault(parent, []).append(int(path.parent.name))
+    found, left = set(), list(roots)
+    while left:
+        pid = left.pop()
+        if pid not in found:
+            found.add(pid)
+            left += children.get(pid, [])
+    return found
+
+
+def _pss(pid: int) -> int:
+    """Proportional set size in KiB: memory that processes share is counted once."""
+    try:
+        for row in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if row.startswith("Pss:"):
+                return int(row.split()[1])
+    except OSError:
+        pass
+    return 0
+
+
+@contextmanager
+def timed() -> Iterator[list[float]]:
+    """The seconds that the block took, as the only item of the list."""
+    found: list[float] = []
+    started = time.perf_counter()
+    yield found
+    found.append(time.perf_counter() - started)
