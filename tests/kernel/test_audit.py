@@ -15,7 +15,7 @@ from audit_kit import NOW, Logged, entries
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cityloom.kernel.audit import api, entry, files, keys, merkle, seal, verify
+from cityloom.kernel.audit import api, entry, files, keys, merkle, seal, store, verify
 from cityloom.kernel.db import PLATFORM, Database, Scope
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
 
@@ -139,6 +139,15 @@ def test_a_head_that_cannot_follow_is_refused(log: Logged, after: int, reached: 
     with pytest.raises(psycopg.errors.CheckViolation), log.db.begin(PLATFORM) as tx:
         tx.execute("SELECT kernel.audit_seal(%s, %s, 'x', %s)", [after, reached, bytes(leaves)])
     assert log.superuser("SELECT count(*) FROM kernel.audit_signed_head") == [(0,)]
+
+
+def test_a_seal_is_on_disk_when_it_is_committed(log: Logged) -> None:
+    log.append(1)
+    with log.db.begin(PLATFORM) as tx:
+        tx.execute("SET LOCAL synchronous_commit = off")
+        assert store.seal(tx, 0, 1, "x", bytes(32))
+        assert tx.scalar(str, "SELECT current_setting('synchronous_commit')") == "on"
+        assert not store.seal(tx, 0, 1, "x", bytes(32))
 
 
 def test_reading_is_by_subject_or_actor_newest_first_and_within_the_scope(log: Logged) -> None:

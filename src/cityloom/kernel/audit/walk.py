@@ -97,27 +97,29 @@ class Walk:
     def _settle(self, end: int) -> None:
         """Only strange entries stand between the expected position and `end`: say what became of those in between.
 
-        A strange entry is the changed one of the position that it claims, or of one that no other claims; those left
-        over were put in, and the positions left over are missing.
+        A strange entry is the changed one of the position that it claims. One that claims none is that of a position
+        which no other claims. Those left over were put in, and the positions left over are missing.
         """
         strange, self._strange = self._strange, []
         places = range(self.expected, end)
         changed: set[int] = set()
-        spare: list[int] = []
+        nameless = 0
         for claim in strange:
-            if claim is None or claim not in places or claim in changed:
-                spare.append(self.expected if claim is None else claim)
-            else:
+            if claim is None:
+                nameless += 1
+            elif claim in places and claim not in changed:
                 changed.add(claim)
+            else:
+                self.findings.add("audit.entry_inserted", claim, claim)
         for place in places if strange else ():
-            if place not in changed and spare:
+            if place not in changed and nameless:
                 changed.add(place)
-                spare.pop()
+                nameless -= 1
             self.findings.add("audit.entry_changed" if place in changed else "audit.entry_missing", place, place)
         if places and not strange:
             self.findings.add("audit.entry_missing", self.expected, end - 1)
-        for place in spare:
-            self.findings.add("audit.entry_inserted", place, place)
+        if nameless:
+            self.findings.add("audit.entry_inserted", self.expected, self.expected, str(nameless))
         self.expected = end
 
 
