@@ -43,7 +43,7 @@ def check(fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mend
     if fix:
         for name in reference.write(root):
             _say(f"wrote {name}")
-    raise typer.Exit(0 if _all_pass(root, steps(fix)) else 1)
+    raise typer.Exit(0 if _all_pass(root, steps(fix=fix)) else 1)
 
 
 def run_tests(
