@@ -54,25 +54,41 @@ def problems(tree: Tree) -> set[str]:
 
 
 def raised(tree: Tree) -> Iterator[Raised]:
-    """Every call that makes a problem, and every literal given as `code=`."""
+    """Every call that makes a problem or has one made by a function of its file, and every literal given as `code=`."""
     kinds = problems(tree)
     for path, code in tree.python("src/"):
         own = {node.name for node in ast.walk(code) if isinstance(node, ast.ClassDef)}
         meant = {name for name in kinds if name not in own or _is_problem(code, name, kinds)}
+        relays = dict(_relays(code, meant))
         for node in ast.walk(code):
             if isinstance(node, ast.Call):
-                yield from _made(f"{path}:{node.lineno}", node, meant)
+                yield from _made(f"{path}:{node.lineno}", node, meant, relays)
 
 
-def _made(where: str, node: ast.Call, kinds: set[str]) -> Iterator[Raised]:
-    if node.args and ast.unparse(node.func).split(".")[-1] in kinds:
+def _made(where: str, node: ast.Call, kinds: set[str], relays: dict[str, int]) -> Iterator[Raised]:
+    called = ast.unparse(node.func).split(".")[-1]
+    if node.args and called in kinds and not (relays and _is_the_code(node.args[0])):
         names = [keyword.arg for keyword in node.keywords]
-        yield Raised(
-            where, _literal(node.args[0]), None if None in names else frozenset(name for name in names if name)
-        )
+        given = None if None in names else frozenset(name for name in names if name)
+        yield Raised(where, _literal(node.args[0]), given)
+    if called in relays and len(node.args) > relays[called]:
+        yield Raised(where, _literal(node.args[relays[called]]), None)
     for keyword in node.keywords:
         if keyword.arg == "code" and "." in (_literal(keyword.value) or ""):
             yield Raised(where, _literal(keyword.value), None)
+
+
+def _relays(code: ast.Module, kinds: set[str]) -> Iterator[tuple[str, int]]:
+    """Functions that make a problem of the code their caller gives: name, and the place of `code` in their arguments."""
+    for function in ast.walk(code):
+        if isinstance(function, ast.FunctionDef) and "code" in (names := [each.arg for each in function.args.args]):
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and node.args]
+            if any(ast.unparse(node.func).split(".")[-1] in kinds and _is_the_code(node.args[0]) for node in calls):
+                yield function.name, names.index("code") - (names[0] == "self")
+
+
+def _is_the_code(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "code"
 
 
 def _literal(node: ast.expr) -> str | None:
@@ -85,10 +101,9 @@ def _literal(node: ast.expr) -> str | None:
 
 def _is_problem(code: ast.Module, name: str, kinds: set[str]) -> bool:
     """Whether the class of that name in this file is a problem, not a namesake."""
-    bases = [
-        base for node in ast.walk(code) if isinstance(node, ast.ClassDef) and node.name == name for base in node.bases
-    ]
-    return any(ast.unparse(base).split(".")[-1] in kinds - {name} for base in bases) or name == "Problem"
+    own = [node for node in ast.walk(code) if isinstance(node, ast.ClassDef) and node.name == name]
+    bases = {ast.unparse(base).split(".")[-1] for node in own for base in node.bases}
+    return bool(bases & kinds - {name}) or name == "Problem"
 
 
 def codes_are_written_out(tree: Tree) -> list[str]:

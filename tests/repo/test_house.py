@@ -1,4 +1,4 @@
-"""The repository keeps the rules of the house. `./loom check` runs this file; test_house_refuses.py proves the rules."""
+"""The repository keeps the rules of the house (run by `./loom check`; test_house_refuses.py proves the rules)."""
 
 import house_code
 import house_docs
