@@ -79,7 +79,7 @@ def _made(where: str, node: ast.Call, kinds: set[str], relays: dict[str, int]) -
 
 
 def _relays(code: ast.Module, kinds: set[str]) -> Iterator[tuple[str, int]]:
-    """Functions that make a problem of the code their caller gives: name, and the place of `code` in their arguments."""
+    """Functions that make a problem of the code their caller gives: name, and where `code` stands."""
     for function in ast.walk(code):
         if isinstance(function, ast.FunctionDef) and "code" in (names := [each.arg for each in function.args.args]):
             calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and node.args]
