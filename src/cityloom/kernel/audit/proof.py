@@ -18,9 +18,7 @@ class _Kind(msgspec.Struct):
 def inclusion(archive: files.Archive, head: SignedHead, position: int, body: str) -> InclusionProof:
     """Proof that the entry with this body stands at `position` of the log that `head` signs."""
     path = merkle.inclusion_proof(archive.leaves.node, position, head.size, head.hash)
-    return InclusionProof(
-        position=position, entry=body, proof=_hex(path), head=head, keys=_pems(archive, (head,))
-    )
+    return InclusionProof(position=position, entry=body, proof=_hex(path), head=head, keys=_pems(archive, (head,)))
 
 
 def consistency(archive: files.Archive, first: SignedHead, second: SignedHead) -> ConsistencyProof:

@@ -90,9 +90,7 @@ def every(tx: Transaction) -> Iterator[tuple[int, list[Record]]]:
             yield cast(int, page[0][2]), [Record(cast(int, row[0]), cast(str, row[1])) for row in page]
 
 
-def search(
-    tx: Transaction, subject: str | None, actor: str | None, before: int | None, limit: int
-) -> list[Record]:
+def search(tx: Transaction, subject: str | None, actor: str | None, before: int | None, limit: int) -> list[Record]:
     """The newest entries before a position, about a subject, by an actor, or all."""
     return tx.all(
         Record,
@@ -124,13 +122,9 @@ def head_texts(tx: Transaction) -> Iterator[str]:
 
 def head_of_size(tx: Transaction, size: int) -> StoredHead | None:
     """The head of exactly this size."""
-    return tx.first(
-        StoredHead, "SELECT size, head, leaves FROM kernel.audit_signed_head WHERE size = %s", [size]
-    )
+    return tx.first(StoredHead, "SELECT size, head, leaves FROM kernel.audit_signed_head WHERE size = %s", [size])
 
 
 def last_head(tx: Transaction) -> StoredHead | None:
     """The largest head."""
-    return tx.first(
-        StoredHead, "SELECT size, head, leaves FROM kernel.audit_signed_head ORDER BY size DESC LIMIT 1"
-    )
+    return tx.first(StoredHead, "SELECT size, head, leaves FROM kernel.audit_signed_head ORDER BY size DESC LIMIT 1")
