@@ -15,6 +15,8 @@ from cityloom.kernel import access, jobs, lake, migrate, packs, secrets, words
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import commands as audit_commands
 from cityloom.kernel.audit import keys
+from cityloom.kernel.calendar.rules import calendars
+from cityloom.kernel.calendar.spec import CalendarSpec
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Database
@@ -64,6 +66,8 @@ def open_parts(settings: Settings) -> Parts:
     """The running parts of this process. Needs a prepared database."""
     url = admin_url(settings)
     key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
+    chosen = packs.choose(packs.folders(settings), settings.city)
+    calendar = chosen.read("kernel", CalendarSpec).get("calendar")
     return Parts(
         settings=settings,
         clock=SystemClock(),
@@ -71,7 +75,8 @@ def open_parts(settings: Settings) -> Parts:
         lake=lake.Lake(lake_settings(settings, url)),
         words=words.load(PACKAGES),
         policies=access.load(PACKAGES),
-        packs=packs.choose(packs.folders(settings), settings.city),
+        packs=chosen,
+        calendars=calendars(CalendarSpec() if calendar is None else calendar),
         signer=keys.open_signer(settings.secrets),
     )
 

@@ -10,6 +10,7 @@ from cityloom.kernel.access import Policies, Principal, Resource
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit.entry import Entry, Fact
 from cityloom.kernel.audit.keys import Signer
+from cityloom.kernel.calendar.rules import Calendars
 from cityloom.kernel.clock import Clock
 from cityloom.kernel.db import EVERY_ORGANISATION, Database, Scope, Transaction
 from cityloom.kernel.errors import Refused
@@ -32,6 +33,7 @@ class Parts(msgspec.Struct, frozen=True):
     words: Words
     policies: Policies
     packs: Packs
+    calendars: Calendars
     signer: Signer
 
 

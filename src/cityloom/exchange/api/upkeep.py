@@ -1,14 +1,14 @@
 """What the exchange does by itself: finish what dead processes left, find overdue datasets, reconcile days."""
 
 import hashlib
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from cityloom.exchange.api import deliveries, gate
 from cityloom.exchange.contracts import Overdue, ReconciledDay
 from cityloom.exchange.events import DatasetOverdue
 from cityloom.exchange.rules import due
 from cityloom.exchange.store import ledger
-from cityloom.kernel import calendar, jobs, metrics
+from cityloom.kernel import jobs, metrics
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 
@@ -41,9 +41,10 @@ def clean_spool(ctx: Context) -> None:
 
 def reconcile(ctx: Context, day: date) -> list[ReconciledDay]:
     """Each dataset's day: counts and a digest that the sender can compute from its own list."""
-    start = datetime.combine(day, datetime.min.time(), calendar.ZONE).astimezone(UTC)
+    zone = ctx.parts.calendars.city.table.zone
+    start, end = (datetime.combine(each, time.min, zone) for each in (day, day + timedelta(days=1)))
     with ctx.begin() as tx:
-        rows = ledger.day(tx, start, start + timedelta(days=1))
+        rows = ledger.day(tx, start, end)
     return [_reconciled(day, row) for row in rows]
 
 
@@ -78,8 +79,8 @@ def find_overdue(ctx: Context) -> None:
         last = ledger.last_accepted(tx)
         since = ledger.installed_at(tx)
     for name, keeper in known.items():
-        period = due.last_due(gate.dataset(ctx, name).update, now)
-        if period is None or since[name] > period.due_at or last.get(name, since[name]) >= period.starts_at:
+        period = due.last_due(gate.dataset(ctx, name).update, now, ctx.parts.calendars.of(keeper))
+        if period is None or since[name] > period.due_at or last.get(name, since[name]) >= period.ended_at:
             continue
         found = Overdue(name, keeper, period.ends_on, period.due_at, None)
         with ctx.begin() as tx:
