@@ -1,0 +1,230 @@
+"""`cityloom demo`: a sample city, built from a seed and delivered by its departments through the public doors."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cityloom import app, client
+from cityloom.identity import api as identity
+from cityloom.kernel import log
+from cityloom.kernel.audit import api as audit
+from cityloom.kernel.audit import verify
+from cityloom.kernel.context import Parts
+from cityloom.kernel.settings import Settings
+from cityloom.samplecity import api as samplecity
+from cityloom.samplecity.contracts import PlannedDelivery
+from cityloom.supervise import City
+
+RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes", "exchange.withdraw")
+AS_OF = date(2026, 6, 30)
+
+logger = log.logger("demo")
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What the demo came to; its last line with --json."""
+
+    city: str
+    people: int
+    seed: int
+    datasets: int
+    deliveries: int
+    records_in: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    seeded_errors: int
+    seeded_errors_found: int
+    other_faults: int
+    """Faults that nobody seeded: 0 when the gate is right."""
+    counts_as_planned: bool
+    unreconciled: int
+    audit_entries: int
+    audit_verified: bool
+    seconds: float
+    url: str
+
+    @property
+    def sound(self) -> bool:
+        """Whether everything came out as the generator knew it must."""
+        found_all = self.seeded_errors_found == self.seeded_errors and self.other_faults == 0
+        return found_all and self.counts_as_planned and self.audit_verified and self.unreconciled == 0
+
+
+def settings(given: Settings, own_home: bool) -> Settings:
+    """The demo's settings: a home beside the real one unless the user names a folder."""
+    return msgspec.structs.replace(given, home=given.home / f"demo-{given.city}") if own_home else given
+
+
+def run(city: City, people: int, seed: int, talk: Console) -> Result:
+    """Start the city, deliver every file of the sample city, check what came of each, verify the audit log."""
+    started = monotonic()
+    talk.print(f"Starting the city of {city.settings.city} in {city.settings.home} …", highlight=False)
+    city.start()
+    city.wait_until_ready()
+    with opened(city) as parts, tempfile.TemporaryDirectory(dir=city.settings.home) as spool:
+        pack = parts.packs.named(city.settings.city)
+        plan = samplecity.plan(pack.folder, people=people, seed=seed, as_of=datetime.combine(AS_OF, datetime.min.time(), UTC))
+        tokens = Tokens(parts)
+        tally = Tally()
+        with _progress(talk) as progress:
+            task = progress.add_task("delivering", total=samplecity.count(plan))
+            for planned in samplecity.deliveries(plan, Path(spool)):
+                progress.update(task, description=f"{planned.organisation}: {planned.dataset}")
+                with closing(client.Exchange(city.url, tokens.of(planned.organisation))) as door:
+                    tally.add(planned, *_deliver(door, planned, Path(spool)))
+                progress.advance(task)
+        unreconciled = _unreconciled(city.url, tokens)
+        report = _verify_audit(parts, Path(spool))
+    return tally.result(
+        city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, audit_entries=report.entries,
+        audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
+    )  # fmt: skip
+
+
+class Tokens:
+    """One API token per department, made when it first delivers; revoked with the demo's home."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._found: dict[str, str] = {}
+
+    def of(self, organisation: str) -> str:
+        """The department's token."""
+        if organisation not in self._found:
+            self._found[organisation] = identity.issue_service_token(self._parts, organisation, RIGHTS)
+        return self._found[organisation]
+
+    def all(self) -> list[str]:
+        """Every token made so far."""
+        return list(self._found.values())
+
+
+class Tally:
+    """Holds what came of each delivery against what was sown in it."""
+
+    def __init__(self) -> None:
+        self.datasets: set[str] = set()
+        self.deliveries = 0
+        self.counts: Counter[str] = Counter()
+        self.seeded = self.found = self.others = 0
+        self.as_planned = True
+
+    def add(self, planned: PlannedDelivery, counts: dict[str, int], faults: set[tuple[int, str, str]]) -> None:
+        """One delivery: its receipt's counts and the faults that were named."""
+        self.datasets.add(planned.dataset)
+        self.deliveries += 1
+        self.counts.update({name: counts.get(name, 0) for name in ("rows_in", "accepted", "quarantined", "duplicates")})
+        truth = {(fault.row, fault.field, fault.rule) for fault in planned.truth}
+        self.seeded += len(truth)
+        self.found += len(truth & faults)
+        self.others += len(faults - truth)
+        expected = (planned.rows, planned.accepted, planned.quarantined, planned.duplicates)
+        found = tuple(counts.get(name, 0) for name in ("rows_in", "accepted", "quarantined", "duplicates"))
+        if expected != found:
+            self.as_planned = False
+            logger.error("counts_differ", dataset=planned.dataset, delivery=planned.delivery_id, expected=expected, found=found)
+        if truth != faults:
+            missed, extra = sorted(truth - faults)[:5], sorted(faults - truth)[:5]
+            logger.error("faults_differ", dataset=planned.dataset, delivery=planned.delivery_id, missed=missed, extra=extra)
+
+    def result(self, **more: Any) -> Result:
+        """The sums."""
+        return Result(
+            datasets=len(self.datasets),
+            deliveries=self.deliveries,
+            records_in=self.counts["rows_in"],
+            accepted=self.counts["accepted"],
+            quarantined=self.counts["quarantined"],
+            duplicates=self.counts["duplicates"],
+            seeded_errors=self.seeded,
+            seeded_errors_found=self.found,
+            other_faults=self.others,
+            counts_as_planned=self.as_planned,
+            **more,
+        )
+
+
+def _deliver(door: client.Exchange, planned: PlannedDelivery, into: Path) -> tuple[dict[str, int], set[tuple[int, str, str]]]:
+    """Deliver one file as its department would, and read back every fault the platform named."""
+    file = client.File(planned.path, planned.content_type, planned.content_encoding, planned.charset or "", planned.path.name)
+    receipt = door.deliver(planned.dataset, planned.delivery_id, file, mode=planned.mode, rows=planned.rows)
+    faults: set[tuple[int, str, str]] = set()
+    if receipt.get("quarantine"):
+        held = into / "quarantine.ndjson"
+        door.download(receipt["quarantine"], held, format="ndjson")
+        for line in held.read_bytes().splitlines():
+            row = msgspec.json.decode(line)
+            faults |= {(row["row"], fault["field"], fault["rule"]) for fault in row["faults"]}
+    planned.path.unlink(missing_ok=True)
+    return receipt["counts"], faults
+
+
+def _unreconciled(url: str, tokens: Tokens) -> int:
+    """Sum of the differences that today's reconciliation shows to the departments; 0 when all is well."""
+    total = 0
+    today = datetime.now(UTC).date()  # noqa: TID251 - a client has no context
+    for token in tokens.all():
+        with closing(client.Exchange(url, token)) as door:
+            for day in (today - timedelta(days=1), today, today + timedelta(days=1)):
+                total += sum(line["difference"] for line in door.get("/api/exchange/reconciliation", day=day.isoformat()))
+    return total
+
+
+def _verify_audit(parts: Parts, folder: Path) -> verify.Report:
+    """Seal, export and verify the audit log offline."""
+    now = parts.clock.now()
+    audit.seal(parts.db, parts.signer, parts.settings.audit_files, now)
+    audit.export(parts.db, parts.settings.audit_files, folder / "audit", now)
+    return verify.verify(folder / "audit")
+
+
+@contextmanager
+def opened(city: City) -> Iterator[Parts]:
+    """The parts of the running city, for what only its operator does: tokens for the departments, the audit export."""
+    parts = app.open_parts(city.settings)
+    try:
+        yield parts
+    finally:
+        app.close_parts(parts)
+
+
+def show(result: Result, talk: Console) -> None:
+    """The result for people."""
+    table = Table(title=f"{result.city}: {result.people:,} people, seed {result.seed}", title_justify="left")
+    table.add_column("")
+    table.add_column("", justify="right")
+    for label, value in (
+        ("datasets", result.datasets),
+        ("deliveries", result.deliveries),
+        ("records handed in", result.records_in),
+        ("  accepted", result.accepted),
+        ("  quarantined", result.quarantined),
+        ("  duplicates", result.duplicates),
+        ("errors sown", result.seeded_errors),
+        ("  found", result.seeded_errors_found),
+        ("  named wrongly", result.other_faults),
+        ("records unreconciled", result.unreconciled),
+        ("audit entries", result.audit_entries),
+    ):
+        table.add_row(label, f"{value:,}")
+    table.add_row("audit log verified offline", "yes" if result.audit_verified else "NO")
+    table.add_row("seconds, everything", f"{result.seconds:.1f}")
+    talk.print(table)
+    if not result.sound:
+        talk.print("[red]Something did not come out as planned; see the log above.[/red]")
+
+
+def _progress(talk: Console) -> Progress:
+    columns = (TextColumn("{task.description:<48}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=talk, transient=not talk.is_terminal)
