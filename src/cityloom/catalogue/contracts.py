@@ -15,7 +15,10 @@ Format = Literal["gb11643", "gb32100"]
 """gb11643: citizen identity number (GB 11643-1999); gb32100: unified social credit code (GB 32100-2015)."""
 
 Status = Literal["current", "withdrawn"]
-Bound = int | float | date
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+"""A day written as a text ("1949-10-01", with the quotes that keep YAML from reading a date)."""
+
+Bound = int | float | Day
 Length = Annotated[int, Meta(ge=0)]
 Grade = Annotated[int, Meta(ge=1, le=4)]
 """Grade of a data item by GB/T 43697-2024 as governments use it: 1 may be public, 4 is core."""
@@ -50,6 +53,7 @@ class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: Annotated[str, Meta(min_length=1)]
     title: Text
     parent: str | None = None
+    """A code of this list or of a coarser one, such as the street of a community."""
     status: Status = "current"
 
 

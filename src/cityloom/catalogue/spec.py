@@ -6,7 +6,7 @@ from io import StringIO
 
 import msgspec
 
-from cityloom.catalogue.contracts import Code, CodeList, Element, Status
+from cityloom.catalogue.contracts import Code, CodeList, Day, Element, Status
 from cityloom.kernel.errors import Invalid
 from cityloom.kernel.words import Text
 
@@ -25,7 +25,7 @@ class CodeListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str | None = None
     standard: str = ""
     version: str = "1"
-    valid_from: date | None = None
+    valid_from: Day | None = None
     status: Status = "current"
 
 
@@ -42,12 +42,22 @@ def code_list(name: str, declared: CodeListFile, table: str | None = None) -> Co
         if code.code in seen:
             raise wrong(name, f"the code {code.code} is there twice")
         seen.add(code.code)
-    for code in codes:
-        if code.parent is not None and code.parent not in seen:
-            raise wrong(name, f"the parent {code.parent} of {code.code} is not in the list")
     return CodeList(
-        name, declared.title, codes, declared.standard, declared.version, declared.valid_from, declared.status
+        name,
+        declared.title,
+        codes,
+        declared.standard,
+        declared.version,
+        _day(name, declared.valid_from),
+        declared.status,
     )
+
+
+def _day(name: str, text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise wrong(name, f"valid_from is {text}, which is no day of the calendar") from None
 
 
 def wrong(name: str, reason: str) -> Invalid:

@@ -1,6 +1,7 @@
 """The dataset file of a pack (exchange/<dataset>.yaml) as written, and the dataset it resolves to (rules.resolve)."""
 
 import re
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -129,8 +130,8 @@ class ResolvedField(msgspec.Struct, frozen=True):
     type: Kind
     required: bool = False
     unique: bool = False
-    min: Bound | None = None
-    max: Bound | None = None
+    min: int | float | date | None = None
+    max: int | float | date | None = None
     min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None
