@@ -9,7 +9,6 @@ import msgspec
 from house_tree import Rule, Tree
 from msgspec import Meta
 from packaging.requirements import Requirement
-from packaging.version import Version
 
 from cityloom.devtools import reference
 
@@ -107,22 +106,46 @@ def changes_are_told(tree: Tree) -> list[str]:
 
 
 def pins_are_whole(tree: Tree) -> list[str]:
-    """requirements.lock has what pyproject.toml asks for, each with a hash and without an address."""
+    """The locks have what pyproject.toml asks for, one version of each, with hashes and without an address."""
     project = tomllib.loads(tree.read("pyproject.toml"))
-    text = tree.read("requirements.lock")
-    pins: dict[str, set[Version]] = {}
-    found = []
+    needed = {
+        "requirements.lock": project["project"]["dependencies"],
+        "requirements-dev.lock": project["dependency-groups"]["dev"],
+    }
+    pins = {name: _pins(tree.read(name)) for name in needed}
+    found = [
+        f"{name}: nothing for {each}"
+        for name, wanted in needed.items()
+        for each in map(Requirement, wanted)
+        if not _fits(each, pins[name].get(re.sub(r"[-_.]+", "-", each.name).lower(), []))
+    ]
+    for name, entries in pins.items():
+        found += [
+            f"{name}: {package} has no hash" for package, pin in entries.items() if not all(each.hashed for each in pin)
+        ]
+        found += [f"{name}: an address" for _ in re.findall(r"https?://", tree.read(name))]
+    both = set(pins["requirements.lock"]) & set(pins["requirements-dev.lock"])
+    differ = [each for each in sorted(both) if len({tuple(pins[name][each]) for name in needed}) > 1]
+    return found + [f"requirements-dev.lock: {each} is not as in requirements.lock" for each in differ]
+
+
+class Pin(msgspec.Struct, frozen=True):
+    """One line of a lock. A package has several where the version depends on the Python."""
+
+    version: str
+    hashed: bool
+
+
+def _pins(text: str) -> dict[str, list[Pin]]:
+    found: dict[str, list[Pin]] = {}
     for entry in re.findall(r"^[a-z0-9].*(?:\n[ ]+--hash.*)*", text, re.MULTILINE):
         name, _, version = entry.split()[0].partition("==")
-        pins.setdefault(name, set()).add(Version(version))
-        if "--hash=sha256:" not in entry:
-            found.append(f"requirements.lock: {name} has no hash")
-    wanted = [Requirement(each) for each in [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]]
-    for each in wanted:
-        versions = pins.get(re.sub(r"[-_.]+", "-", each.name).lower(), set())
-        if not versions or not all(each.specifier.contains(version) for version in versions):
-            found.append(f"requirements.lock: nothing for {each}")
-    return found + ["requirements.lock: an address" for _ in re.findall(r"https?://", text)]
+        found.setdefault(name, []).append(Pin(version, "--hash=sha256:" in entry))
+    return found
+
+
+def _fits(wanted: Requirement, pins: list[Pin]) -> bool:
+    return bool(pins) and all(wanted.specifier.contains(pin.version) for pin in pins)
 
 
 class Description(msgspec.Struct, kw_only=True):

@@ -200,6 +200,16 @@ DOCS = [
         "requirements.lock: an address",
     ),
     case(
+        docs.pins_are_whole,
+        edited("pyproject.toml", '"pytest>=9"', '"pytest>=99"'),
+        "requirements-dev.lock: nothing for pytest>=99",
+    ),
+    case(
+        docs.pins_are_whole,
+        edited("requirements-dev.lock", "rich==", "rich==1"),
+        "requirements-dev.lock: rich is not as in requirements.lock",
+    ),
+    case(
         docs.publiccode,
         edited("publiccode.yml", "developmentStatus: development", "developmentStatus: nearly"),
         "publiccode.yml: Invalid enum value 'nearly' - at `$.developmentStatus`",

@@ -77,7 +77,7 @@ def machine(tmp_path: Path) -> Machine:
     checkout, programs, log = tmp_path / "my city", tmp_path / "bin", tmp_path / "log"
     checkout.mkdir()
     programs.mkdir()
-    for name in ("loom", "requirements.lock", "pyproject.toml"):
+    for name in ("loom", "requirements.lock", "requirements-dev.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, checkout)
     for name in TOOLS:
         found = shutil.which(name)
@@ -98,7 +98,8 @@ def test_first_use_installs_what_is_pinned_and_hands_over(machine: Machine) -> N
     done = machine.loom("exchange", "a b", cwd=machine.bin)
     assert (done.returncode, done.stdout) == (7, f"<{machine.bin}><exchange><a b>")
     packages, project = machine.asked("-m pip install")
-    assert packages.endswith(f"--require-hashes --only-binary :all: -r {machine.checkout}/requirements.lock")
+    locks = f"-r {machine.checkout}/requirements.lock -r {machine.checkout}/requirements-dev.lock"
+    assert packages.endswith(f"--require-hashes --only-binary :all: {locks}")
     assert project.endswith(f"--no-index --no-deps --no-build-isolation --editable {machine.checkout}")
     assert "the first time takes a few minutes" in done.stderr
 
@@ -121,6 +122,7 @@ def test_it_is_found_through_a_link_from_any_folder(machine: Machine, tmp_path: 
     ("file", "change", "again"),
     [
         ("requirements.lock", "# one more pin\n", 2),
+        ("requirements-dev.lock", "# one more pin\n", 2),
         ("pyproject.toml", "\n[tool.other]\nx = 1\n", 0),
     ],
 )
