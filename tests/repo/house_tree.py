@@ -57,7 +57,18 @@ Rule = Callable[[Tree], list[str]]
 
 def here() -> Tree:
     """This repository as it lies on disk."""
-    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = [
+        "git",
+        "-c",
+        f"safe.directory={ROOT}",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
     return Tree(frozenset(path for path in listed if path and (ROOT / path).is_file()))
 

@@ -143,7 +143,7 @@ def _holes(text: dict[str, Any]) -> set[str]:
 
 
 def both_languages(tree: Tree) -> list[str]:
-    """Every text is there in English and in Chinese, and asks for the same in both ({reason} may be {reason_zh} there)."""
+    """Every text is there in English and Chinese and asks for the same in both; zh may say {reason_zh} for {reason}."""
     found = []
     for code, text in texts(tree).items():
         if set(text) != {"en", "zh"} or not all(isinstance(words, str) and words.strip() for words in text.values()):
