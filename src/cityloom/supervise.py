@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -63,6 +64,14 @@ class Child:
                 self.process.wait()
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 class City:
     """All processes of one home."""
 
@@ -120,6 +129,12 @@ class City:
                 time.sleep(1)
         for child in self.children:
             child.watch()
+
+    def pids(self) -> list[int]:
+        """The first process of the database and of each worker that runs."""
+        found = [child.process.pid for child in self.children if child.process is not None]
+        database = self.server.pid() if self.server else None
+        return [*found, database] if database else found
 
     def run(self) -> None:
         """Watch until SIGINT or SIGTERM, then stop."""

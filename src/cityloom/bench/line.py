@@ -57,21 +57,21 @@ class Memory:
 
     def __init__(self) -> None:
         self.peak = 0
-        self._stop = threading.Event()
 
     @contextmanager
-    def watch(self, root: int, also: list[int] | None = None) -> Iterator["Memory"]:
-        """Sample five times a second while the block runs. `also` names further process trees (the database's)."""
-        thread = threading.Thread(target=self._run, args=([root, *(also or [])],), daemon=True)
+    def watch(self, roots: list[int]) -> Iterator["Memory"]:
+        """Sample five times a second while the block runs, over these processes and their descendants."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._run, args=(roots, ended), daemon=True)
         thread.start()
         try:
             yield self
         finally:
-            self._stop.set()
+            ended.set()
             thread.join()
 
-    def _run(self, roots: list[int]) -> None:
-        while not self._stop.wait(0.2):
+    def _run(self, roots: list[int], ended: threading.Event) -> None:
+        while not ended.wait(0.2):
             self.peak = max(self.peak, sum(_pss(pid) for pid in tree(roots)) >> 10)
 
 

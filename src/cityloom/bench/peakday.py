@@ -100,7 +100,7 @@ def write_csv(connection: duckdb.DuckDBPyConnection, path: Path, first: int, row
 
     `changed` shifts the amounts, so that the same numbers again are updates.
     """
-    digits = "(99010100000000000 + (1950 + i % 60) * 10000000::BIGINT + (1 + i % 12) * 100000 + (1 + i % 28) * 1000 + i % 1000)"
+    digits = "(99010100000000000 + (1950 + i % 60) * 10000000::BIGINT + (1 + i % 12) * 100000 + (1 + i % 28) * 1000 + 10 * (1 + i % 99))"
     connection.execute(
         f"""COPY (
             SELECT 'PA' || lpad(i::VARCHAR, 10, '0') AS record,

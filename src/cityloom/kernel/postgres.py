@@ -114,6 +114,10 @@ class Server:
         handle.flush()
         self._lock = handle
 
+    def pid(self) -> int | None:
+        """The process that runs on our data folder, whoever started it."""
+        return self._running_pid()
+
     def answers(self) -> bool:
         """Whether some server already takes connections for this home."""
         try:

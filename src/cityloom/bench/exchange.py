@@ -1,0 +1,149 @@
+"""A peak day through the real doors: HTTP in, checks, quarantine, merge, change rows, receipts, audit, two subscribers.
+
+Beside each dataset, in the same run, a hand-written DuckDB program does the same work on the same file into a lake of
+its own: the baseline. What is compared is the time from the file to the committed lake.
+"""
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from cityloom import app, client, supervise
+from cityloom.bench import baseline, peakday
+from cityloom.bench.line import Line, Memory, percentile, show
+from cityloom.identity import api as identity
+from cityloom.kernel.settings import load
+
+RECORDS = 80_000_000
+RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes")
+TARGET_RATE = 250_000
+TARGET_RATIO = 2.5
+TARGET_MIB = 8192
+
+
+class Day(msgspec.Struct):
+    """What is measured, dataset by dataset."""
+
+    seconds: list[float]
+    plain: list[float]
+    ratios: list[float]
+    records: int = 0
+    read: int = 0
+
+
+def run(quick: bool, talk: Callable[[str], None]) -> None:
+    """Measure and print. `quick` runs a tenth of the size."""
+    each = RECORDS // (10 if quick else 1) // peakday.DATASETS
+    with tempfile.TemporaryDirectory(prefix="cityloom-bench-") as place:
+        folder = Path(place)
+        peakday.write_pack(folder / "packs")
+        settings = load({}, home=folder / "home", packs=str(folder / "packs"), city="peakday", port=0, lake_memory_mib=2500,
+                        secure_cookies=False, delivery_max_mib=4096)
+        settings = msgspec.structs.replace(settings, port=supervise.free_port())
+        city = supervise.City(settings, talk)
+        city.start()
+        try:
+            city.wait_until_ready()
+            _measure(city, folder, each, talk)
+        finally:
+            city.stop()
+
+
+def _measure(city: supervise.City, folder: Path, each: int, talk: Callable[[str], None]) -> None:
+    parts = app.open_parts(city.settings)
+    token = identity.issue_service_token(parts, "bench", RIGHTS)
+    maker = duckdb.connect(config={"memory_limit": "2GB"})
+    plain = baseline.Plain(app.lake_settings(city.settings, app.admin_url(city.settings)))
+    day, memory = Day([], [], []), Memory()
+    readers = [Subscriber(city.url, token) for _ in range(2)]
+    for number, dataset in enumerate(peakday.names()):
+        _prepare(city.url, token, maker, plain, folder, dataset, each)
+        file = folder / f"{dataset}.csv"
+        peakday.write_csv(maker, file, 0, each, changed=7)
+        with memory.watch(city.pids()):
+            seconds = _deliver(city.url, token, dataset, f"peak-{number}", file)
+            seconds += _read(readers, dataset, each)
+        plainly = plain.deliver(file, dataset, f"peak-{number}", peakday.mode(dataset))
+        file.unlink()
+        day.seconds.append(seconds)
+        day.plain.append(plainly)
+        day.ratios.append(seconds / plainly)
+        day.records += each
+        talk(f"{dataset}: {each / seconds:,.0f} records/s, plain DuckDB {each / plainly:,.0f}/s, memory {memory.peak} MiB")
+    plain.close()
+    app.close_parts(parts)
+    _show(day, memory.peak)
+
+
+def _prepare(url: str, token: str, maker: duckdb.DuckDBPyConnection, plain: baseline.Plain, folder: Path, dataset: str, each: int) -> None:
+    """What an updating dataset holds before the day: a quarter of the keys, with other amounts. Not measured."""
+    plain.create(dataset)
+    if peakday.mode(dataset) == "upsert":
+        before = folder / "before.csv"
+        peakday.write_csv(maker, before, 0, each // 4)
+        _deliver(url, token, dataset, "before", before)
+        plain.deliver(before, dataset, "before", "upsert")
+        before.unlink()
+
+
+def _deliver(url: str, token: str, dataset: str, id: str, file: Path) -> float:
+    with closing(client.Exchange(url, token, patience=3600)) as door:
+        started = time.perf_counter()
+        receipt = door.deliver(dataset, id, client.File(file), mode=peakday.mode(dataset))
+        seconds = time.perf_counter() - started
+    counts = receipt["counts"]
+    if counts["rows_in"] != counts["accepted"] + counts["quarantined"] + counts["duplicates"]:
+        raise AssertionError(f"the receipt of {dataset} does not add up: {counts}")
+    return seconds
+
+
+class Subscriber:
+    """Reads a dataset's changes from where it stopped, as Arrow over HTTP."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.http = client.Exchange(url, token, patience=600).http
+        self.since: dict[str, int] = {}
+        self.bytes = 0
+
+    def read(self, dataset: str) -> None:
+        """Everything new."""
+        headers = {"accept": "application/vnd.apache.arrow.stream"}
+        params: dict[str, Any] = {"since": self.since.get(dataset, 0), "limit": 100_000_000}
+        address = f"/api/exchange/datasets/{dataset}/changes"
+        with self.http.stream("GET", address, params=params, headers=headers) as answer:
+            answer.raise_for_status()
+            self.bytes += sum(len(chunk) for chunk in answer.iter_raw(1 << 20))
+            self.since[dataset] = int(answer.headers["x-last-sequence"])
+
+
+def _read(readers: list[Subscriber], dataset: str, each: int) -> float:
+    started = time.perf_counter()
+    threads = [threading.Thread(target=reader.read, args=(dataset,)) for reader in readers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - started
+
+
+def _show(day: Day, peak: int) -> None:
+    total = sum(day.seconds)
+    ratio = statistics.median(day.ratios)
+    rate = day.records / total
+    show(
+        Line(
+            bench="exchange", item="peak day", rows=day.records, seconds=round(total, 2), rate=round(rate),
+            p50_ms=round(percentile(day.seconds, 0.5) * 1000), p95_ms=round(percentile(day.seconds, 0.95) * 1000),
+            peak_mib=peak, baseline="hand-written DuckDB into the same kind of lake", ratio=round(ratio, 3),
+            target=f">= {TARGET_RATE}/s, <= {TARGET_RATIO} x baseline, <= {TARGET_MIB} MiB",
+            met=rate >= TARGET_RATE and ratio <= TARGET_RATIO and peak <= TARGET_MIB,
+        )
+    )  # fmt: skip
