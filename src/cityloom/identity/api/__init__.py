@@ -1,0 +1,63 @@
+"""What others may call of identity: from a request to a context in which its account acts."""
+
+import re
+from typing import Any
+
+from litestar import Request
+
+from cityloom.identity.api import entry
+from cityloom.identity.contracts import Credentials
+from cityloom.identity.rules import browser
+from cityloom.kernel import http
+from cityloom.kernel.access import Principal
+from cityloom.kernel.context import Context, Parts
+from cityloom.kernel.errors import BadRequest, Refused
+
+PURPOSE = re.compile(r"[a-z0-9_.:-]{0,100}")
+
+
+def authenticate(parts: Parts, shown: Credentials, must_have_changed: bool = True) -> Principal:
+    """Who sends a request, by `Authorization: Bearer ctl_…` or else by the session's cookie.
+
+    Asks the database each time, so that what is revoked is refused at once. Raises Unauthorised
+    `identity.not_signed_in`, `identity.session_over`, `identity.token_refused`; Refused `identity.origin_refused`,
+    `identity.csrf_refused`, and `identity.password_must_change` while the password is a one-time one
+    (unless `must_have_changed` is False).
+    """
+    principal, session = entry.enter(parts, shown)
+    if session is not None and session.must_change and must_have_changed:
+        raise Refused("identity.password_must_change")
+    return principal
+
+
+def open_context(request: Request[Any, Any, Any], must_have_changed: bool = True) -> Context:
+    """The context of a request: its account, purpose (header X-Purpose), language and number. Blocks on the database.
+
+    Raises what `authenticate` raises, and BadRequest `identity.purpose_wrong`.
+    """
+    parts = http.parts_of(request)
+    principal = authenticate(parts, credentials(request), must_have_changed)
+    purpose = request.headers.get("x-purpose", "")
+    if not PURPOSE.fullmatch(purpose):
+        raise BadRequest("identity.purpose_wrong")
+    return Context(
+        parts=parts,
+        principal=principal,
+        purpose=purpose,
+        language=http.language(request, parts.settings.language),
+        request=http.request_number(request),
+    )
+
+
+def credentials(request: Request[Any, Any, Any]) -> Credentials:
+    """What a request shows of who sends it."""
+    names = browser.cookie_names(http.parts_of(request).settings.secure_cookies)
+    return Credentials(
+        method=request.method,
+        authorization=request.headers.get("authorization", ""),
+        session=request.cookies.get(names.session, ""),
+        csrf=request.headers.get(browser.CSRF_HEADER, ""),
+        origin=request.headers.get("origin", ""),
+        fetch_site=request.headers.get("sec-fetch-site", ""),
+        host=request.headers.get("host", ""),
+    )

@@ -1,0 +1,270 @@
+"""The HTTP door of identity: sessions, the caller's password, accounts, roles, tokens, organisations, the audit log."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post, put
+from litestar.datastructures import Cookie
+from litestar.params import Parameter
+from msgspec import Meta
+
+from cityloom.identity.api import accounts, credentials, log, open_context, organisations, sessions, tokens
+from cityloom.identity.contracts import (
+    Account,
+    Attempt,
+    AuditEntry,
+    Me,
+    NewToken,
+    OneTimePassword,
+    Organisation,
+    Role,
+    SignedIn,
+    Token,
+    TokenWish,
+)
+from cityloom.identity.rules import browser
+from cityloom.identity.rules.tokens import LONGEST_SESSION
+from cityloom.kernel import http
+
+AnyRequest = Request[Any, Any, Any]
+AccountName = Annotated[str, Parameter(max_length=64)]
+After = Annotated[str, Parameter(max_length=64, description="last one of the page before")]
+Limit = Annotated[int, Parameter(ge=1, le=1000)]
+DEVICE_LASTS = 180 * 24 * 3600
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Name and password."""
+
+    account: Annotated[str, Meta(min_length=1, max_length=64)]
+    password: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The old password proves that it is really the holder who changes it."""
+
+    old: Annotated[str, Meta(min_length=1, max_length=256)]
+    new: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An account to make."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    organisation: Annotated[str, Meta(min_length=1, max_length=64)]
+    title: Annotated[str, Meta(max_length=100)] = ""
+
+
+class Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The roles that an account shall have, all others taken away."""
+
+    roles: Annotated[list[Role], Meta(max_length=10)]
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many hours the old token still works beside the new one."""
+
+    overlap_hours: int = tokens.OVERLAP
+
+
+# ---- sessions
+
+
+@post("/api/identity/session", tags=["session"], summary="Sign in", security=[{}], sync_to_thread=True)
+def sign_in(request: AnyRequest, data: SignIn) -> Response[Me]:
+    """Begins a session, in a cookie. `csrf` of the answer goes into X-CSRF-Token of every change made with it."""
+    parts, shown = http.parts_of(request), credentials(request)
+    browser.check_origin(shown, parts.settings.public_url)
+    names = browser.cookie_names(parts.settings.secure_cookies)
+    peer = request.client.host if request.client else ""
+    attempt = Attempt(
+        account=data.account,
+        password=data.password,
+        address=browser.client_address(peer, request.headers.get("x-forwarded-for", "")),
+        device=request.cookies.get(names.device, ""),
+        session=shown.session,
+        language=http.language(request, parts.settings.language),
+        request=http.request_number(request),
+    )
+    return _with_cookies(request, sessions.sign_in(parts, attempt), 201)
+
+
+@get("/api/identity/session", tags=["session"], summary="Who am I", sync_to_thread=True)
+def who_am_i(request: AnyRequest) -> Me:
+    """The caller's account, roles, and what the token narrows them to."""
+    return sessions.who_am_i(http.parts_of(request), credentials(request))
+
+
+@delete("/api/identity/session", tags=["session"], summary="Sign out", sync_to_thread=True, status_code=204)
+def sign_out(request: AnyRequest) -> Response[None]:
+    """Ends this session."""
+    sessions.sign_out(open_context(request, must_have_changed=False), credentials(request).session)
+    return _without_cookies(request)
+
+
+@delete("/api/identity/sessions", tags=["session"], summary="Sign out everywhere", sync_to_thread=True, status_code=204)
+def sign_out_everywhere(request: AnyRequest) -> Response[None]:
+    """Ends every session of the caller."""
+    sessions.sign_out_everywhere(open_context(request, must_have_changed=False))
+    return _without_cookies(request)
+
+
+@put("/api/identity/password", tags=["session"], summary="Change one's password", sync_to_thread=True)
+def change_password(request: AnyRequest, data: PasswordChange) -> Response[Me]:
+    """Ends every session of the caller and begins a new one."""
+    ctx = open_context(request, must_have_changed=False)
+    return _with_cookies(request, sessions.change_password(ctx, data.old, data.new), 200)
+
+
+def _with_cookies(request: AnyRequest, signed_in: SignedIn, status: int) -> Response[Me]:
+    secure = http.parts_of(request).settings.secure_cookies
+    names = browser.cookie_names(secure)
+    lasts = int(LONGEST_SESSION.total_seconds())
+    cookies = [
+        _cookie(names.session, signed_in.session, lasts, secure, httponly=True),
+        _cookie(names.csrf, signed_in.me.csrf, lasts, secure, httponly=False),
+    ]
+    if signed_in.device:
+        cookies.append(_cookie(names.device, signed_in.device, DEVICE_LASTS, secure, httponly=True))
+    return Response(signed_in.me, status_code=status, cookies=cookies)
+
+
+def _without_cookies(request: AnyRequest) -> Response[None]:
+    secure = http.parts_of(request).settings.secure_cookies
+    names = browser.cookie_names(secure)
+    ended = [_cookie(names.session, "", 0, secure, httponly=True), _cookie(names.csrf, "", 0, secure, httponly=False)]
+    return Response(None, status_code=204, cookies=ended)
+
+
+def _cookie(name: str, value: str, lasts: int, secure: bool, httponly: bool) -> Cookie:
+    return Cookie(name, value=value, max_age=lasts, path="/", secure=secure, httponly=httponly, samesite="lax")
+
+
+# ---- accounts and roles
+
+
+@get("/api/identity/accounts", tags=["accounts"], summary="Accounts", sync_to_thread=True)
+def list_accounts(
+    request: AnyRequest, organisation: AccountName = "", after: After = "", limit: Limit = 100
+) -> list[Account]:
+    """Accounts by name; the next page is asked for with `after` = the last name. For administrators."""
+    return accounts.listing(open_context(request), organisation, after, limit)
+
+
+@post("/api/identity/accounts", tags=["accounts"], summary="Make an account", sync_to_thread=True)
+def create_account(request: AnyRequest, data: NewAccount) -> OneTimePassword:
+    """Made by the system administrator, without roles. The one-time password is shown this once."""
+    return accounts.create(open_context(request), data.name, data.organisation, data.title)
+
+
+@get("/api/identity/accounts/{name:str}", tags=["accounts"], summary="One account", sync_to_thread=True)
+def get_account(request: AnyRequest, name: AccountName) -> Account:
+    """For administrators."""
+    return accounts.find(open_context(request), name)
+
+
+@put("/api/identity/accounts/{name:str}/roles", tags=["accounts"], summary="Give and take roles", sync_to_thread=True)
+def give_roles(request: AnyRequest, name: AccountName, data: Roles) -> Account:
+    """By the security administrator, for others only. An administrator's role goes with no other (三员分立)."""
+    return accounts.give_roles(open_context(request), name, data.roles)
+
+
+@post(
+    "/api/identity/accounts/{name:str}/password", tags=["accounts"], summary="Reset a password", sync_to_thread=True
+)  # fmt: skip
+def reset_password(request: AnyRequest, name: AccountName) -> OneTimePassword:
+    """By the system administrator. Takes the roles away: the security administrator gives them again."""
+    return accounts.reset_password(open_context(request), name)
+
+
+@post(
+    "/api/identity/accounts/{name:str}/disable", tags=["accounts"], summary="Disable an account",
+    status_code=200, sync_to_thread=True,
+)  # fmt: skip
+def disable_account(request: AnyRequest, name: AccountName) -> Account:
+    """By the system or the security administrator; sessions and tokens stop at once."""
+    return accounts.disable(open_context(request), name)
+
+
+@post(
+    "/api/identity/accounts/{name:str}/enable", tags=["accounts"], summary="Enable an account again",
+    status_code=200, sync_to_thread=True,
+)  # fmt: skip
+def enable_account(request: AnyRequest, name: AccountName) -> Account:
+    """By the system administrator."""
+    return accounts.enable(open_context(request), name)
+
+
+@delete(
+    "/api/identity/accounts/{name:str}/sessions", tags=["accounts"], summary="Sign an account out everywhere",
+    status_code=204, sync_to_thread=True,
+)  # fmt: skip
+def end_sessions(request: AnyRequest, name: AccountName) -> None:
+    """By the system or the security administrator."""
+    accounts.end_sessions(open_context(request), name)
+
+
+# ---- tokens
+
+
+@get("/api/identity/tokens", tags=["tokens"], summary="API tokens", sync_to_thread=True)
+def list_tokens(request: AnyRequest, account: AccountName = "", after: After = "", limit: Limit = 100) -> list[Token]:
+    """One's own tokens; administrators may name another account."""
+    return tokens.listing(open_context(request), account, after, limit)
+
+
+@post("/api/identity/tokens", tags=["tokens"], summary="Make an API token", sync_to_thread=True)
+def make_token(request: AnyRequest, data: TokenWish) -> NewToken:
+    """For one's own account, narrowed to rights and, if named, to datasets. The secret is shown this once."""
+    return tokens.make(open_context(request), data)
+
+
+@post("/api/identity/tokens/{id:str}/rotation", tags=["tokens"], summary="Rotate an API token", sync_to_thread=True)
+def rotate_token(request: AnyRequest, id: AccountName, data: Rotation) -> NewToken:
+    """A new secret with the same rights; the old one works beside it until the overlap is over."""
+    return tokens.rotate(open_context(request), id, data.overlap_hours)
+
+
+@delete(
+    "/api/identity/tokens/{id:str}", tags=["tokens"], summary="Revoke an API token",
+    status_code=200, sync_to_thread=True,
+)  # fmt: skip
+def revoke_token(request: AnyRequest, id: AccountName) -> Token:
+    """It is refused from the next request on. By its holder, or the system or security administrator."""
+    return tokens.revoke(open_context(request), id)
+
+
+# ---- organisations and the audit log
+
+
+@get("/api/identity/organisations", tags=["organisations"], summary="Organisations", sync_to_thread=True)
+def list_organisations(request: AnyRequest) -> list[Organisation]:
+    """All organisations of the city, by code."""
+    return organisations.listing(open_context(request))
+
+
+@get("/api/identity/organisations/{code:str}", tags=["organisations"], summary="One organisation", sync_to_thread=True)
+def get_organisation(request: AnyRequest, code: AccountName) -> Organisation:
+    """By its code."""
+    return organisations.find(open_context(request), code)
+
+
+@get("/api/identity/audit", tags=["audit"], summary="Read the audit log", sync_to_thread=True)
+def read_audit(
+    request: AnyRequest,
+    subject: Annotated[str | None, Parameter(max_length=512, description="such as account:zhang.wei")] = None,
+    actor: Annotated[str | None, Parameter(max_length=64)] = None,
+    before: Annotated[int | None, Parameter(ge=0, description="last position of the page before")] = None,
+    limit: Limit = 100,
+) -> list[AuditEntry]:
+    """The newest entries first. By the audit administrator; reading it is an entry itself."""
+    return log.read(open_context(request), subject, actor, before, limit)
+
+
+ROUTES = [
+    sign_in, who_am_i, sign_out, sign_out_everywhere, change_password,
+    list_accounts, create_account, get_account, give_roles, reset_password,
+    disable_account, enable_account, end_sessions,
+    list_tokens, make_token, rotate_token, revoke_token,
+    list_organisations, get_organisation, read_audit,
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""What identity decides, without reading or writing anything: roles, passwords, tokens, throttling, browsers."""
