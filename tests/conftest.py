@@ -106,6 +106,8 @@ def database(scratch: Scratch) -> Iterator[Database]:
 def parts(scratch: Scratch, database: Database) -> "Iterator[Parts]":
     """The running parts over the scratch database, with a lake of their own and no packs."""
     from cityloom.kernel.audit import keys
+    from cityloom.kernel.calendar.rules import calendars
+    from cityloom.kernel.calendar.spec import CalendarSpec
     from cityloom.kernel.clock import SystemClock
     from cityloom.kernel.context import Parts
 
@@ -127,6 +129,7 @@ def parts(scratch: Scratch, database: Database) -> "Iterator[Parts]":
         words=words.load(PACKAGES),
         policies=access.load(PACKAGES),
         packs=packs.Packs(()),
+        calendars=calendars(CalendarSpec()),
         signer=keys.open_signer(settings.secrets),
     )
     opened.close()

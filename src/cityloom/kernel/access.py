@@ -25,6 +25,8 @@ class Principal(msgspec.Struct, frozen=True):
     roles: frozenset[str] = frozenset()
     rights: frozenset[str] | None = None
     """What a token narrows the account to; None: everything the roles give."""
+    names: frozenset[str] | None = None
+    """Names of the only resources that a token reaches; None: all."""
 
 
 class Policies:
@@ -37,10 +39,16 @@ class Policies:
         """Whether some policy permits `right` (such as `exchange.deliver`) on the resource and none forbids it."""
         if principal.rights is not None and right not in principal.rights:
             return False
+        if principal.names is not None and resource.name not in principal.names:
+            return False
         actor = {"type": "Account", "id": principal.name}
         thing = {"type": resource.kind, "id": resource.name}
         entities = [
-            {"uid": actor, "attrs": {"organisation": principal.organisation, "roles": sorted(principal.roles)}, "parents": []},
+            {
+                "uid": actor,
+                "attrs": {"organisation": principal.organisation, "roles": sorted(principal.roles)},
+                "parents": [],
+            },
             {"uid": thing, "attrs": _attributes(resource.facts), "parents": []},
         ]
         request = {

@@ -16,3 +16,13 @@ CREATE TABLE kernel.outbox_cursor (
 );
 GRANT SELECT, INSERT, DELETE ON kernel.outbox TO cityloom_app;
 GRANT SELECT, INSERT, UPDATE ON kernel.outbox_cursor TO cityloom_app;
+
+-- Anyone with a scope announces; only the platform, which hands events out, reads what others announced.
+ALTER TABLE kernel.outbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE kernel.outbox FORCE ROW LEVEL SECURITY;
+ALTER TABLE kernel.outbox_cursor ENABLE ROW LEVEL SECURITY;
+ALTER TABLE kernel.outbox_cursor FORCE ROW LEVEL SECURITY;
+CREATE POLICY announced ON kernel.outbox FOR INSERT TO cityloom_app
+    WITH CHECK ((SELECT kernel.organisation()) IS NOT NULL);
+CREATE POLICY platform ON kernel.outbox TO cityloom_app USING ((SELECT kernel.sees_all()));
+CREATE POLICY platform ON kernel.outbox_cursor TO cityloom_app USING ((SELECT kernel.sees_all()));

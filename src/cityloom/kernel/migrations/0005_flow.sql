@@ -67,3 +67,21 @@ CREATE TABLE kernel.flow_notice (
 
 GRANT SELECT, INSERT ON kernel.flow_definition, kernel.flow, kernel.flow_move, kernel.flow_notice TO cityloom_app;
 GRANT SELECT, INSERT, UPDATE ON kernel.flow_standing TO cityloom_app;
+
+-- A flow is seen by the organisation it belongs to, and by the platform.
+ALTER TABLE kernel.flow ENABLE ROW LEVEL SECURITY;
+ALTER TABLE kernel.flow FORCE ROW LEVEL SECURITY;
+ALTER TABLE kernel.flow_move ENABLE ROW LEVEL SECURITY;
+ALTER TABLE kernel.flow_move FORCE ROW LEVEL SECURITY;
+ALTER TABLE kernel.flow_standing ENABLE ROW LEVEL SECURITY;
+ALTER TABLE kernel.flow_standing FORCE ROW LEVEL SECURITY;
+ALTER TABLE kernel.flow_notice ENABLE ROW LEVEL SECURITY;
+ALTER TABLE kernel.flow_notice FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON kernel.flow TO cityloom_app
+    USING (organisation = (SELECT kernel.organisation()) OR (SELECT kernel.sees_all()));
+CREATE POLICY own ON kernel.flow_move TO cityloom_app
+    USING (organisation = (SELECT kernel.organisation()) OR (SELECT kernel.sees_all()));
+CREATE POLICY own ON kernel.flow_standing TO cityloom_app
+    USING (organisation = (SELECT kernel.organisation()) OR (SELECT kernel.sees_all()));
+CREATE POLICY own ON kernel.flow_notice TO cityloom_app
+    USING (organisation = (SELECT kernel.organisation()) OR (SELECT kernel.sees_all()));
