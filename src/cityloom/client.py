@@ -26,11 +26,13 @@ PASSING = (429, 502, 503, 504)
 Progress = Callable[[int], None]
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - it is what happened
     """The city refused; `problem` is its RFC 9457 document."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
-        super().__init__(f"{status} {problem.get('code', '')}: {problem.get('detail', '')} {problem.get('remedy', '')}".strip())
+        super().__init__(
+            f"{status} {problem.get('code', '')}: {problem.get('detail', '')} {problem.get('remedy', '')}".strip()
+        )
         self.status = status
         self.problem = problem
 
@@ -66,7 +68,14 @@ class Exchange:
         self.patience = patience
 
     def deliver(
-        self, dataset: str, id: str, file: File, *, mode: str = "", rows: int | None = None, progress: Progress = lambda _: None,
+        self,
+        dataset: str,
+        id: str,
+        file: File,
+        *,
+        mode: str = "",
+        rows: int | None = None,
+        progress: Progress = lambda _: None,
         **query: str,
     ) -> dict[str, Any]:
         """Deliver a file and wait for its receipt. Raises Refused, httpx.TransportError when patience ends."""
@@ -74,7 +83,9 @@ class Exchange:
         params |= {"mode": mode} if mode else {}
         params |= {"rows": rows} if rows is not None else {}
         address = f"/api/exchange/datasets/{dataset}/deliveries/{id}"
-        answer = self._insist(lambda: self.http.put(address, params=params, headers=file.headers(), content=_chunks(file.path, progress)))
+        answer = self._insist(
+            lambda: self.http.put(address, params=params, headers=file.headers(), content=_chunks(file.path, progress))
+        )
         while answer.status_code == 202:
             time.sleep(float(answer.headers.get("retry-after", 2)) / 4)
             answer = self._insist(lambda: self.http.get(address))
@@ -84,7 +95,9 @@ class Exchange:
         """What a delivery would do; nothing is kept."""
         params = {"file_name": file.path.name} | ({"mode": mode} if mode else {})
         address = f"/api/exchange/datasets/{dataset}/trials"
-        return _object(self.http.post(address, params=params, headers=file.headers(), content=_chunks(file.path, lambda _: None)))
+        return _object(
+            self.http.post(address, params=params, headers=file.headers(), content=_chunks(file.path, lambda _: None))
+        )
 
     def get(self, address: str, **params: Any) -> Any:
         """Any reading address, decoded from JSON."""

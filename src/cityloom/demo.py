@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cityloom import app, client
-from cityloom.identity import api as identity
-from cityloom.kernel import log
+from cityloom.identity.api import services
+from cityloom.kernel import jobs, log
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import verify
 from cityloom.kernel.context import Parts
@@ -74,7 +74,9 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
     city.wait_until_ready()
     with opened(city) as parts, tempfile.TemporaryDirectory(dir=city.settings.home) as spool:
         pack = parts.packs.named(city.settings.city)
-        plan = samplecity.plan(pack.folder, people=people, seed=seed, as_of=datetime.combine(AS_OF, datetime.min.time(), UTC))
+        plan = samplecity.plan(
+            pack.folder, people=people, seed=seed, as_of=datetime.combine(AS_OF, datetime.min.time(), UTC)
+        )
         tokens = Tokens(parts)
         tally = Tally()
         with _progress(talk) as progress:
@@ -102,7 +104,9 @@ class Tokens:
     def of(self, organisation: str) -> str:
         """The department's token."""
         if organisation not in self._found:
-            self._found[organisation] = identity.issue_service_token(self._parts, organisation, RIGHTS)
+            self._found[organisation] = services.issue(
+                jobs.platform_context(self._parts, "demo"), organisation, RIGHTS
+            ).secret
         return self._found[organisation]
 
     def all(self) -> list[str]:
@@ -133,10 +137,14 @@ class Tally:
         found = tuple(counts.get(name, 0) for name in ("rows_in", "accepted", "quarantined", "duplicates"))
         if expected != found:
             self.as_planned = False
-            logger.error("counts_differ", dataset=planned.dataset, delivery=planned.delivery_id, expected=expected, found=found)
+            logger.error(
+                "counts_differ", dataset=planned.dataset, delivery=planned.delivery_id, expected=expected, found=found
+            )
         if truth != faults:
             missed, extra = sorted(truth - faults)[:5], sorted(faults - truth)[:5]
-            logger.error("faults_differ", dataset=planned.dataset, delivery=planned.delivery_id, missed=missed, extra=extra)
+            logger.error(
+                "faults_differ", dataset=planned.dataset, delivery=planned.delivery_id, missed=missed, extra=extra
+            )
 
     def result(self, **more: Any) -> Result:
         """The sums."""
@@ -155,9 +163,13 @@ class Tally:
         )
 
 
-def _deliver(door: client.Exchange, planned: PlannedDelivery, into: Path) -> tuple[dict[str, int], set[tuple[int, str, str]]]:
+def _deliver(
+    door: client.Exchange, planned: PlannedDelivery, into: Path
+) -> tuple[dict[str, int], set[tuple[int, str, str]]]:
     """Deliver one file as its department would, and read back every fault the platform named."""
-    file = client.File(planned.path, planned.content_type, planned.content_encoding, planned.charset or "", planned.path.name)
+    file = client.File(
+        planned.path, planned.content_type, planned.content_encoding, planned.charset or "", planned.path.name
+    )
     receipt = door.deliver(planned.dataset, planned.delivery_id, file, mode=planned.mode, rows=planned.rows)
     faults: set[tuple[int, str, str]] = set()
     if receipt.get("quarantine"):
@@ -177,7 +189,9 @@ def _unreconciled(url: str, tokens: Tokens) -> int:
     for token in tokens.all():
         with closing(client.Exchange(url, token)) as door:
             for day in (today - timedelta(days=1), today, today + timedelta(days=1)):
-                total += sum(line["difference"] for line in door.get("/api/exchange/reconciliation", day=day.isoformat()))
+                total += sum(
+                    line["difference"] for line in door.get("/api/exchange/reconciliation", day=day.isoformat())
+                )
     return total
 
 

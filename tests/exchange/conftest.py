@@ -10,7 +10,7 @@ from faults.running import RIGHTS, write_pack
 from litestar.testing import TestClient
 
 from cityloom import app
-from cityloom.identity import api as identity
+from cityloom.identity.api import services
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 from cityloom.server import make_app
@@ -76,10 +76,10 @@ def http(town: Parts) -> Iterator["TestClient[object]"]:
 @pytest.fixture
 def door(town: Parts, http: "TestClient[object]") -> Door:
     """As the town hall, which keeps the dataset."""
-    return Door(http, identity.issue_service_token(town, "town", RIGHTS))
+    return Door(http, services.issue(platform_context(town, "test"), "town", RIGHTS).secret)
 
 
 @pytest.fixture
 def stranger(town: Parts, http: "TestClient[object]") -> Door:
     """As another department."""
-    return Door(http, identity.issue_service_token(town, "other", RIGHTS))
+    return Door(http, services.issue(platform_context(town, "test"), "other", RIGHTS).secret)

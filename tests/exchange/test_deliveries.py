@@ -192,7 +192,9 @@ def test_a_large_delivery_is_answered_202_and_decided_by_a_job(door: Door, town:
     assert door.get("stock/deliveries/d1").json()["state"] == "accepted"
 
 
-def test_what_died_between_lake_and_ledger_is_finished_once(door: Door, town: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_died_between_lake_and_ledger_is_finished_once(
+    door: Door, town: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -229,5 +231,11 @@ def test_reconciliation_of_a_day(door: Door) -> None:
     ]
     assert len(found) == 1
     line = found[0]
-    assert (line["deliveries"], line["sent"], line["accepted"], line["quarantined"], line["duplicates"]) == (2, 6, 4, 1, 1)
+    assert (line["deliveries"], line["sent"], line["accepted"], line["quarantined"], line["duplicates"]) == (
+        2,
+        6,
+        4,
+        1,
+        1,
+    )
     assert (line["difference"], line["hashes_differ"]) == (0, 0)

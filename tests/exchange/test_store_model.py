@@ -40,7 +40,9 @@ class Model:
 
 def load_checked(cursor: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
     cursor.execute("DROP TABLE IF EXISTS checked")
-    cursor.execute("CREATE TEMP TABLE checked (_row BIGINT, _good BOOLEAN, _repeat BOOLEAN, k VARCHAR, a INTEGER, b VARCHAR)")
+    cursor.execute(
+        "CREATE TEMP TABLE checked (_row BIGINT, _good BOOLEAN, _repeat BOOLEAN, k VARCHAR, a INTEGER, b VARCHAR)"
+    )
     for number, row in enumerate(rows, 1):
         cursor.execute("INSERT INTO checked VALUES (?, true, false, ?, ?, ?)", [number, *row])
 
@@ -80,7 +82,9 @@ def replayed(lake: Lake) -> dict[str, Row]:
     """The change rows applied one by one; each must fit the state it meets."""
     state: dict[str, Row] = {}
     with lake.session() as cursor:
-        rows = cursor.execute(f"SELECT _sequence, _op, k, a, b, _before FROM {SHAPE.changes} ORDER BY _sequence").fetchall()
+        rows = cursor.execute(
+            f"SELECT _sequence, _op, k, a, b, _before FROM {SHAPE.changes} ORDER BY _sequence"
+        ).fetchall()
     assert len({row[0] for row in rows}) == len(rows)
     for _, operation, key, a, b, before in rows:
         assert (key in state) == (operation != "insert")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import duckdb
 
-from cityloom.bench import peakday
 from cityloom.kernel import lake, sql
 from cityloom.kernel.lake import LakeSettings
 
@@ -74,7 +73,7 @@ def _checks(file: Path) -> str:
         "id_number gb11643": f"id_number IS NULL OR coalesce({_check_digit(digits)} <> right(id_number, 1), true)",
         "name required": "name IS NULL OR name = '' OR length(name) > 50",
         "status codes": "status IS NULL OR status NOT IN ('1', '2', '3', '9')",
-        "month type": "try_cast(\"month\" AS DATE) IS NULL OR try_cast(\"month\" AS DATE) < DATE '2000-01-01'",
+        "month type": 'try_cast("month" AS DATE) IS NULL OR try_cast("month" AS DATE) < DATE \'2000-01-01\'',
         "base range": "base IS NOT NULL AND coalesce(try_cast(base AS DECIMAL(12,2)) NOT BETWEEN 0 AND 100000, true)",
         "amount type": "coalesce(try_cast(amount AS DECIMAL(12,2)) < 0, true)",
         "amount_below_base": "try_cast(amount AS DECIMAL(12,2)) > try_cast(base AS DECIMAL(12,2))",

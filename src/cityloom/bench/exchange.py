@@ -19,7 +19,8 @@ import msgspec
 from cityloom import app, client, supervise
 from cityloom.bench import baseline, peakday
 from cityloom.bench.line import Line, Memory, percentile, show
-from cityloom.identity import api as identity
+from cityloom.identity.api import services
+from cityloom.kernel import jobs
 from cityloom.kernel.settings import load
 
 RECORDS = 80_000_000
@@ -45,8 +46,16 @@ def run(quick: bool, talk: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="cityloom-bench-") as place:
         folder = Path(place)
         peakday.write_pack(folder / "packs")
-        settings = load({}, home=folder / "home", packs=str(folder / "packs"), city="peakday", port=0, lake_memory_mib=2500,
-                        secure_cookies=False, delivery_max_mib=4096)
+        settings = load(
+            {},
+            home=folder / "home",
+            packs=str(folder / "packs"),
+            city="peakday",
+            port=0,
+            lake_memory_mib=2500,
+            secure_cookies=False,
+            delivery_max_mib=4096,
+        )
         settings = msgspec.structs.replace(settings, port=supervise.free_port())
         city = supervise.City(settings, talk)
         city.start()
@@ -59,7 +68,7 @@ def run(quick: bool, talk: Callable[[str], None]) -> None:
 
 def _measure(city: supervise.City, folder: Path, each: int, talk: Callable[[str], None]) -> None:
     parts = app.open_parts(city.settings)
-    token = identity.issue_service_token(parts, "bench", RIGHTS)
+    token = services.issue(jobs.platform_context(parts, "bench"), "bench", RIGHTS).secret
     maker = duckdb.connect(config={"memory_limit": "2GB"})
     plain = baseline.Plain(app.lake_settings(city.settings, app.admin_url(city.settings)))
     day, memory = Day([], [], []), Memory()
@@ -70,20 +79,24 @@ def _measure(city: supervise.City, folder: Path, each: int, talk: Callable[[str]
         peakday.write_csv(maker, file, 0, each, changed=7)
         with memory.watch(city.pids()):
             seconds = _deliver(city.url, token, dataset, f"peak-{number}", file)
-            seconds += _read(readers, dataset, each)
+            seconds += _read(readers, dataset)
         plainly = plain.deliver(file, dataset, f"peak-{number}", peakday.mode(dataset))
         file.unlink()
         day.seconds.append(seconds)
         day.plain.append(plainly)
         day.ratios.append(seconds / plainly)
         day.records += each
-        talk(f"{dataset}: {each / seconds:,.0f} records/s, plain DuckDB {each / plainly:,.0f}/s, memory {memory.peak} MiB")
+        talk(
+            f"{dataset}: {each / seconds:,.0f} records/s, plain DuckDB {each / plainly:,.0f}/s, memory {memory.peak} MiB"
+        )
     plain.close()
     app.close_parts(parts)
     _show(day, memory.peak)
 
 
-def _prepare(url: str, token: str, maker: duckdb.DuckDBPyConnection, plain: baseline.Plain, folder: Path, dataset: str, each: int) -> None:
+def _prepare(
+    url: str, token: str, maker: duckdb.DuckDBPyConnection, plain: baseline.Plain, folder: Path, dataset: str, each: int
+) -> None:
     """What an updating dataset holds before the day: a quarter of the keys, with other amounts. Not measured."""
     plain.create(dataset)
     if peakday.mode(dataset) == "upsert":
@@ -124,7 +137,7 @@ class Subscriber:
             self.since[dataset] = int(answer.headers["x-last-sequence"])
 
 
-def _read(readers: list[Subscriber], dataset: str, each: int) -> float:
+def _read(readers: list[Subscriber], dataset: str) -> float:
     started = time.perf_counter()
     threads = [threading.Thread(target=reader.read, args=(dataset,)) for reader in readers]
     for thread in threads:

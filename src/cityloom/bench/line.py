@@ -49,7 +49,11 @@ def machine() -> str:
 
 def percentile(values: list[float], share: float) -> float:
     """The value below which `share` of the values lie."""
-    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1] if len(values) > 1 else values[0]
+    return (
+        statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+        if len(values) > 1
+        else values[0]
+    )
 
 
 class Memory:

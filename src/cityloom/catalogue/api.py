@@ -81,7 +81,9 @@ def entry(ctx: Context, name: str) -> EntryDetail:
     if not rows:
         raise NotFound("catalogue.entry_unknown", dataset=name)
     newest = rows[0]
-    return EntryDetail(_summary(newest, ctx.language), msgspec.Raw(newest.spec.encode()), lines, [row.revision for row in rows])
+    return EntryDetail(
+        _summary(newest, ctx.language), msgspec.Raw(newest.spec.encode()), lines, [row.revision for row in rows]
+    )
 
 
 def code_list(ctx: Context, name: str) -> CodeList:

@@ -3,4 +3,4 @@
 from cityloom.catalogue import api, routes
 from cityloom.kernel.manifest import Module
 
-MODULE = Module(name="catalogue", routes=routes.ROUTES, install=api.install)
+MODULE = Module(name="catalogue", routes=routes.ROUTES, install=api.install, check=api.standards)

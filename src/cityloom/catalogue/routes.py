@@ -17,13 +17,23 @@ def list_entries(request: AnyRequest) -> list[EntrySummary]:
     return api.entries(identity.open_context(request))
 
 
-@get("/api/catalogue/entries/{dataset:str}", tags=["catalogue"], summary="One dataset's declaration and lineage", sync_to_thread=True)
+@get(
+    "/api/catalogue/entries/{dataset:str}",
+    tags=["catalogue"],
+    summary="One dataset's declaration and lineage",
+    sync_to_thread=True,
+)
 def get_entry(request: AnyRequest, dataset: str) -> EntryDetail:
     """Fields, types, checks, keeper, legal basis, class and grade; what it is checked against and what uses it."""
     return api.entry(identity.open_context(request), dataset)
 
 
-@get("/api/catalogue/elements", tags=["catalogue"], summary="Data elements and the standards they follow", sync_to_thread=True)
+@get(
+    "/api/catalogue/elements",
+    tags=["catalogue"],
+    summary="Data elements and the standards they follow",
+    sync_to_thread=True,
+)
 def list_elements(request: AnyRequest) -> dict[str, Element]:
     """By name."""
     return api.standards(identity.open_context(request).packs).elements

@@ -48,7 +48,16 @@ def put_codes(tx: Transaction, codes: CodeList, digest: str, at: datetime) -> No
            ON CONFLICT (name, version) DO UPDATE SET status = excluded.status, standard = excluded.standard,
              title = excluded.title, codes = excluded.codes, digest = excluded.digest
            WHERE code_list.digest <> excluded.digest""",
-        [codes.name, codes.version, codes.status, codes.standard, title, msgspec.json.encode(codes.codes).decode(), digest, at],
+        [
+            codes.name,
+            codes.version,
+            codes.status,
+            codes.standard,
+            title,
+            msgspec.json.encode(codes.codes).decode(),
+            digest,
+            at,
+        ],
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from litestar.handlers import BaseRouteHandler
 
-from cityloom.kernel.context import Context, Parts
+from cityloom.kernel.context import Context
 from cityloom.kernel.outbox import Envelope
+from cityloom.kernel.packs import Packs
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -39,8 +40,8 @@ class Module(msgspec.Struct, frozen=True):
     listeners: tuple[Listener, ...] = ()
     install: Callable[[Context], None] | None = None
     """Called at each start after the migrations, with the packs in the context; safe to run twice."""
-    check: Callable[[Parts], list[str]] | None = None
-    """Faults of the packs that this module reads, for `packs check`."""
+    check: Callable[[Packs], object] | None = None
+    """Reads what this module reads from packs and raises the Problem that it meets, for `packs check`."""
 
     @property
     def package(self) -> str:

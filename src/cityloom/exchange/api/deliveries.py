@@ -140,7 +140,10 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
 
 
 def _commit(
-    ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: Delivery, source: gate.Checked,
+    ctx: Context,
+    cursor: duckdb.DuckDBPyConnection,
+    delivery: Delivery,
+    source: gate.Checked,
     locked: psycopg.Connection[object],
 ) -> Delivery:
     shape, mode = source.shape, Mode(delivery.mode)

@@ -1,31 +1,29 @@
 """The quality gate: reads the datasets of the packs, and brings a delivered file to the table `checked`."""
 
 import hashlib
-from datetime import UTC
 
-import duckdb
 import msgspec
 
 from cityloom.catalogue import api as catalogue
 from cityloom.catalogue.contracts import Entry, Line
-from cityloom.exchange.contracts import Declaration, Fault, Mode, Spooled
 from cityloom.exchange.rules import resolve
 from cityloom.exchange.spec import Dataset, ResolvedDataset
-from cityloom.exchange.store import ledger, quarantine, shape
+from cityloom.exchange.store import ledger, shape
 from cityloom.exchange.store.shape import Shape
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound
+from cityloom.kernel.packs import Packs
 
 
-def declared(ctx: Context) -> dict[str, ResolvedDataset]:
+def declared(packs: Packs) -> dict[str, ResolvedDataset]:
     """Every dataset of the active packs, resolved. Raises Invalid naming file, field, fault and remedy."""
-    standards = catalogue.standards(ctx.packs)
-    return resolve.resolve_all(ctx.packs.read("exchange", Dataset), standards.elements, standards.codes)
+    standards = catalogue.standards(packs)
+    return resolve.resolve_all(packs.read("exchange", Dataset), standards.elements, standards.codes)
 
 
 def install(ctx: Context) -> None:
     """Make the packs' datasets known: catalogue entry with lineage, ledger, lake tables. Safe to run twice."""
-    found = declared(ctx)
+    found = declared(ctx.packs)
     origin = {path.stem: pack.name for pack in ctx.packs for path in pack.files("exchange")}
     with ctx.begin() as tx:
         before = ledger.installed(tx)

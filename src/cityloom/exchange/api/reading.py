@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from cityloom.exchange.api import deliveries, gate
 from cityloom.exchange.contracts import DatasetState
-from cityloom.exchange.rules import returned, template as templates
+from cityloom.exchange.rules import returned
+from cityloom.exchange.rules import template as templates
 from cityloom.exchange.store import changes as change_store
-from cityloom.exchange.store import ledger, records as record_store
+from cityloom.exchange.store import ledger
 from cityloom.exchange.store import quarantine as quarantine_store
+from cityloom.exchange.store import records as record_store
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Gone, NotFound, Unsupported
 

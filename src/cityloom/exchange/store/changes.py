@@ -36,7 +36,9 @@ def changes(
     """
     fields = ", ".join(sql.name(name) for name in view.fields)
     shown = ", ".join(
-        sql.name(name) if name in shape.key else f"CASE WHEN _op <> 'delete' THEN {sql.name(name)} END AS {sql.name(name)}"
+        sql.name(name)
+        if name in shape.key
+        else f"CASE WHEN _op <> 'delete' THEN {sql.name(name)} END AS {sql.name(name)}"
         for name in view.fields
     )
     operation = "_op"

@@ -70,8 +70,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         if self.rows_in is None:
             return None
         return Counts(
-            self.rows_in, self.accepted or 0, self.quarantined or 0, self.duplicates or 0,
-            self.inserted or 0, self.updated or 0, self.deleted or 0,
+            self.rows_in,
+            self.accepted or 0,
+            self.quarantined or 0,
+            self.duplicates or 0,
+            self.inserted or 0,
+            self.updated or 0,
+            self.deleted or 0,
         )
 
     @property
@@ -115,7 +120,10 @@ def retire(tx: Transaction, active: list[str]) -> int:
 
 def datasets(tx: Transaction) -> list[DatasetRow]:
     """Every dataset, by name."""
-    return tx.all(DatasetRow, "SELECT name, organisation, last_sequence, floor_sequence, active FROM exchange.dataset ORDER BY name")
+    return tx.all(
+        DatasetRow,
+        "SELECT name, organisation, last_sequence, floor_sequence, active FROM exchange.dataset ORDER BY name",
+    )
 
 
 def dataset(tx: Transaction, name: str) -> DatasetRow | None:
@@ -128,8 +136,16 @@ def dataset(tx: Transaction, name: str) -> DatasetRow | None:
 
 
 def claim(
-    tx: Transaction, dataset: str, id: str, organisation: str, account: str, keeper: str, mode: Mode,
-    declared: Declaration, language: str, now: datetime,
+    tx: Transaction,
+    dataset: str,
+    id: str,
+    organisation: str,
+    account: str,
+    keeper: str,
+    mode: Mode,
+    declared: Declaration,
+    language: str,
+    now: datetime,
 ) -> bool:
     """Take the id; False when it was taken before."""
     return (
@@ -190,7 +206,9 @@ def drop_claim(tx: Transaction, delivery: Delivery) -> int:
 def find(tx: Transaction, dataset: str, id: str, lock: bool = False) -> Delivery | None:
     """One delivery, if the scope may see it."""
     ending = " FOR UPDATE" if lock else ""
-    return tx.first(Delivery, f"SELECT {COLUMNS} FROM exchange.delivery WHERE dataset = %s AND id = %s{ending}", [dataset, id])
+    return tx.first(
+        Delivery, f"SELECT {COLUMNS} FROM exchange.delivery WHERE dataset = %s AND id = %s{ending}", [dataset, id]
+    )
 
 
 def received(tx: Transaction, delivery: Delivery, spooled: Spooled, now: datetime) -> bool:
@@ -199,7 +217,16 @@ def received(tx: Transaction, delivery: Delivery, spooled: Spooled, now: datetim
         tx.execute(
             """UPDATE exchange.delivery SET state = 'received', bytes = %s, sha256 = %s, spool = %s, received_at = %s, lease_until = %s
                WHERE dataset = %s AND id = %s AND attempt = %s AND state = 'receiving'""",
-            [spooled.bytes, spooled.sha256, spooled.path, now, now + LEASE, delivery.dataset, delivery.id, delivery.attempt],
+            [
+                spooled.bytes,
+                spooled.sha256,
+                spooled.path,
+                now,
+                now + LEASE,
+                delivery.dataset,
+                delivery.id,
+                delivery.attempt,
+            ],
         )
         == 1
     )
@@ -298,12 +325,16 @@ def standing_replacements(tx: Transaction, dataset: str, after: int) -> list[Del
 
 def spooled_paths(tx: Transaction) -> list[str]:
     """Spooled files of undecided deliveries."""
-    return tx.values(str, "SELECT spool FROM exchange.delivery WHERE spool IS NOT NULL AND state IN ('received', 'committing')")
+    return tx.values(
+        str, "SELECT spool FROM exchange.delivery WHERE spool IS NOT NULL AND state IN ('received', 'committing')"
+    )
 
 
 def installed_at(tx: Transaction) -> dict[str, datetime]:
     """Since when each dataset's declaration is in force."""
-    return {row[0]: row[1] for row in tx.connection.execute("SELECT name, installed_at FROM exchange.dataset").fetchall()}
+    return {
+        row[0]: row[1] for row in tx.connection.execute("SELECT name, installed_at FROM exchange.dataset").fetchall()
+    }
 
 
 class DayRow(msgspec.Struct, frozen=True):
@@ -358,7 +389,9 @@ def note_overdue(tx: Transaction, found: Overdue, now: datetime) -> bool:
 
 def settle_overdue(tx: Transaction, dataset: str, now: datetime) -> int:
     """A delivery came: what was overdue is settled."""
-    return tx.execute("UPDATE exchange.overdue SET settled_at = %s WHERE dataset = %s AND settled_at IS NULL", [now, dataset])
+    return tx.execute(
+        "UPDATE exchange.overdue SET settled_at = %s WHERE dataset = %s AND settled_at IS NULL", [now, dataset]
+    )
 
 
 def overdue(tx: Transaction) -> list[Overdue]:

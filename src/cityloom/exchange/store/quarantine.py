@@ -57,8 +57,7 @@ def gather(cursor: duckdb.DuckDBPyConnection, shape: Shape, faults_query: str, m
 def write(cursor: duckdb.DuckDBPyConnection, shape: Shape, stamp: Stamp) -> None:
     """Put `held` into the quarantine, inside the delivery's lake commit."""
     cursor.execute(
-        f"INSERT INTO {shape.quarantine} (_delivery, _at, _row, raw, faults)"
-        " SELECT ?, ?, _row, raw, faults FROM held",
+        f"INSERT INTO {shape.quarantine} (_delivery, _at, _row, raw, faults) SELECT ?, ?, _row, raw, faults FROM held",
         [stamp.delivery, stamp.at.replace(tzinfo=None)],
     )
 

@@ -71,8 +71,13 @@ def _count(mode: Mode, totals: tuple[int, ...], known: tuple[int, ...], gone: in
         new = good - matched
         return Counts(rows_in, new, faulty + differing, repeats + matched - differing, inserted=new)
     return Counts(
-        rows_in, good - matched + differing, faulty, repeats + matched - differing,
-        inserted=good - matched, updated=differing, deleted=gone,
+        rows_in,
+        good - matched + differing,
+        faulty,
+        repeats + matched - differing,
+        inserted=good - matched,
+        updated=differing,
+        deleted=gone,
     )
 
 
@@ -89,13 +94,15 @@ def _gone(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> tuple[int, bool]:
 def write(cursor: duckdb.DuckDBPyConnection, shape: Shape, mode: Mode, delta: Delta, stamp: Stamp) -> None:
     """Write change rows and current state of a compared delivery, inside a lake commit."""
     if mode == Mode.delete:
-        _write_deletes(cursor, shape, _deleted_rows(shape), stamp)
+        write_deletes(cursor, shape, _deleted_rows(shape), stamp)
         _confirm(cursor, shape, stamp, "checked t ANTI JOIN matched m ON m._row = t._row WHERE t._good")
         return
     _write_changes(cursor, shape, mode, delta, stamp)
+    if mode == Mode.replace and delta.counts.quarantined:
+        _mention(cursor, shape, stamp)
     if mode == Mode.replace and delta.gone:
         gone = f"SELECT {stamp.base + delta.counts.rows_in} + row_number() OVER () AS _sequence, g.* FROM gone g"
-        _write_deletes(cursor, shape, gone, stamp)
+        write_deletes(cursor, shape, gone, stamp)
     if delta.matched:
         _confirm(cursor, shape, stamp, "checked t JOIN matched m ON m._row = t._row WHERE NOT m.differs")
 
@@ -129,8 +136,10 @@ def _deleted_rows(shape: Shape) -> str:
     return f"SELECT m._row AS _offset, {fields} FROM matched m"
 
 
-def _write_deletes(cursor: duckdb.DuckDBPyConnection, shape: Shape, source: str, stamp: Stamp) -> None:
-    """`source` gives `_sequence` (or `_offset` from the base) and the fields of the rows to remove."""
+def write_deletes(cursor: duckdb.DuckDBPyConnection, shape: Shape, source: str, stamp: Stamp) -> None:
+    """Remove rows from the current state, with a change row for each, inside a lake commit.
+
+    `source` gives `_sequence` (or `_offset` from the base) and the fields of the rows to remove."""
     sequence = "d._sequence" if "_sequence" in source.split(" FROM ")[0] else f"{stamp.base} + d._offset"
     cursor.execute(
         f"INSERT INTO {shape.changes} (_sequence, _delivery, _at, _op, _cause, _as_of, {shape.names()}, _before)"
@@ -144,6 +153,19 @@ def _confirm(cursor: duckdb.DuckDBPyConnection, shape: Shape, stamp: Stamp, sour
     cursor.execute(
         f"INSERT INTO {shape.confirmed} (_sequence, _delivery, _at, {shape.key_names()})"
         f" SELECT {stamp.base} + t._row, {_text(stamp.delivery)}, {_moment(stamp.at)}, {shape.key_names('t.')} FROM {source}"
+    )
+
+
+def _mention(cursor: duckdb.DuckDBPyConnection, shape: Shape, stamp: Stamp) -> None:
+    """Keys whose row was not accepted: the replacement says nothing of them, neither that they are nor that they are not.
+
+    They are kept among the confirmations without a number, so that a later withdrawal does not take them for left out.
+    """
+    readable = " AND ".join(f"t.{sql.name(name)} IS NOT NULL" for name in shape.key)
+    cursor.execute(
+        f"INSERT INTO {shape.confirmed} (_sequence, _delivery, _at, {shape.key_names()})"
+        f" SELECT DISTINCT NULL::BIGINT, {_text(stamp.delivery)}, {_moment(stamp.at)}, {shape.key_names('t.')}"
+        f" FROM checked t WHERE NOT t._good AND NOT t._repeat AND {readable}"
     )
 
 

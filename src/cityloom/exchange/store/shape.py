@@ -6,6 +6,8 @@ import msgspec
 from cityloom.kernel import sql
 
 SCHEMA = ("lake", "exchange")
+RETAINED = "retained"
+"""Cause of a row at the floor of the change rows: not a change, but what a key falls back to (store.retention)."""
 BOOKKEEPING = "_sequence BIGINT, _delivery VARCHAR, _at TIMESTAMP"
 
 
@@ -59,7 +61,11 @@ class Shape(msgspec.Struct, frozen=True):
 
     def packed(self, alias: str) -> str:
         """The row of an alias as one STRUCT."""
-        return "struct_pack(" + ", ".join(f"{sql.name(name)} := {alias}.{sql.name(name)}" for name, _ in self.columns) + ")"
+        return (
+            "struct_pack("
+            + ", ".join(f"{sql.name(name)} := {alias}.{sql.name(name)}" for name, _ in self.columns)
+            + ")"
+        )
 
     def keyed_only(self, alias: str) -> str:
         """The fields of an alias with NULL for all that are not of the key: what a deleting change row shows."""

@@ -1,14 +1,15 @@
 """Takes a delivery back: each key it touched gets the state that the deliveries still standing say it has.
 
 What stands for a key is the latest of: change rows of standing deliveries (and of retention and erasure), standing
-confirmations (worth the state at their moment), and standing replacements that did not mention the key.
+confirmations (worth the state at their moment), standing replacements that did not mention the key, and what was
+there before the oldest change row that is kept.
 """
 
 import duckdb
 import msgspec
 
 from cityloom.exchange.store.records import Stamp, _day, _moment, _text
-from cityloom.exchange.store.shape import Shape
+from cityloom.exchange.store.shape import RETAINED, Shape
 from cityloom.kernel import sql
 
 
@@ -20,51 +21,97 @@ class Replacement(msgspec.Struct, frozen=True):
 
 
 def plan(
-    cursor: duckdb.DuckDBPyConnection, shape: Shape, delivery: str, withdrawn: list[str], replacements: list[Replacement]
+    cursor: duckdb.DuckDBPyConnection,
+    shape: Shape,
+    delivery: str,
+    withdrawn: list[str],
+    replacements: list[Replacement],
 ) -> int:
     """Make the temporary table `restored`: one row per key whose state changes; how many there are.
 
-    `withdrawn` are all withdrawn deliveries, this one included; `replacements` the standing ones after it.
+    `withdrawn` are all withdrawn deliveries, this one included; `replacements` all standing ones whose change rows are
+    kept, the earlier ones too: one of them may have left a key out that only a withdrawn delivery had deleted.
     """
-    gone = ", ".join(_text(each) for each in {*withdrawn, delivery})
-    keys = shape.key_names()
-    cursor.execute("DROP TABLE IF EXISTS affected")
-    cursor.execute(
-        f"CREATE TEMP TABLE affected AS SELECT DISTINCT {keys} FROM {shape.changes}"
-        f" WHERE _delivery = {_text(delivery)} AND _cause = 'delivery'"
-    )
-    absent = " UNION ALL ".join([_absences(shape, each) for each in replacements])
-    union_absent = f" UNION ALL ({absent})" if absent else ""
-    row = f"{{'op': h._op, 'image': {shape.packed('h')}}}"
+    gone = sorted({*withdrawn, delivery})
+    _affected(cursor, shape, gone)
     cursor.execute("DROP TABLE IF EXISTS restored")
     cursor.execute(
         f"""
         CREATE TEMP TABLE restored AS
-        WITH history AS MATERIALIZED (
-            SELECT h.* FROM {shape.changes} h SEMI JOIN affected USING ({keys})
-        ), statements AS (
-            SELECT {shape.key_names('h.')}, h._sequence AS position, {row} AS said FROM history h
-            WHERE h._cause IN ('retention', 'erasure') OR (h._cause = 'delivery' AND h._delivery NOT IN ({gone}))
-            UNION ALL
-            SELECT {shape.key_names('f.')}, f._sequence, {row} FROM
-                (SELECT * FROM {shape.confirmed} SEMI JOIN affected USING ({keys}) WHERE _delivery NOT IN ({gone})) f
-                ASOF JOIN history h ON {shape.same_key('f', 'h')} AND f._sequence >= h._sequence
-            {union_absent}
-        ), standing AS (
-            SELECT {keys}, arg_max(said, position) AS said FROM statements GROUP BY {keys}
-        )
-        SELECT row_number() OVER (ORDER BY {shape.key_names('a.')}) AS _offset, {shape.key_names('a.')},
+        WITH {standing(shape, gone, replacements)}
+        SELECT row_number() OVER (ORDER BY {shape.key_names("a.")}) AS _offset, {shape.key_names("a.")},
             CASE WHEN s.said.op <> 'delete' THEN s.said.image END AS after,
-            CASE WHEN c._sequence IS NOT NULL THEN {shape.packed('c')} END AS before
+            CASE WHEN c._sequence IS NOT NULL THEN {shape.packed("c")} END AS before
         FROM affected a
-        LEFT JOIN standing s ON {shape.same_key('a', 's')}
-        LEFT JOIN {shape.current} c ON {shape.same_key('a', 'c')}
+        LEFT JOIN standing s ON {shape.same_key("a", "s")}
+        LEFT JOIN {shape.current} c ON {shape.same_key("a", "c")}
         WHERE (CASE WHEN s.said.op <> 'delete' THEN s.said.image END)
-            IS DISTINCT FROM (CASE WHEN c._sequence IS NOT NULL THEN {shape.packed('c')} END)
+            IS DISTINCT FROM (CASE WHEN c._sequence IS NOT NULL THEN {shape.packed("c")} END)
         """
     )
     found = cursor.execute("SELECT count(*) FROM restored").fetchone()
     return int(found[0]) if found else 0
+
+
+def _affected(cursor: duckdb.DuckDBPyConnection, shape: Shape, gone: list[str]) -> None:
+    """Make `affected`: the keys that some withdrawn delivery changed or confirmed.
+
+    Those of this delivery alone would not do: what it confirmed, or left out, may by now rest on it alone, because the
+    delivery that had changed it was withdrawn before.
+    """
+    by = f"_delivery IN ({', '.join(_text(each) for each in gone)})"
+    cursor.execute("DROP TABLE IF EXISTS affected")
+    cursor.execute(
+        f"CREATE TEMP TABLE affected AS SELECT {shape.key_names()} FROM {shape.changes} WHERE {by} AND _cause = 'delivery'"
+        f" UNION SELECT {shape.key_names()} FROM {shape.changes} WHERE _cause = {_text(RETAINED)}"
+        f" UNION SELECT {shape.key_names()} FROM {shape.confirmed} WHERE {by}"
+    )
+
+
+def standing(shape: Shape, gone: list[str], replacements: list[Replacement], upto: int | None = None) -> str:
+    """Common table expressions that end in `standing`: for each key of the table `affected` that anything stands for,
+    `said`: {op, image}. With `upto` only what was said up to that position counts."""
+    keys, row = shape.key_names(), f"{{'op': h._op, 'image': {shape.packed('h')}}}"
+    standing_still = (
+        f"_delivery NOT IN ({', '.join(_text(each) for each in gone) or 'NULL::VARCHAR'})" if gone else "true"
+    )
+    absent = "".join(f" UNION ALL ({_absences(shape, each)})" for each in replacements)
+    limit = f"WHERE position <= {upto}" if upto is not None else ""
+    return f"""
+        history AS MATERIALIZED (
+            SELECT h.* FROM {shape.changes} h SEMI JOIN affected USING ({keys})
+        ), oldest AS (
+            SELECT {shape.key_names("a.")}, CASE WHEN e.had THEN e.image WHEN c._sequence IS NOT NULL THEN {shape.packed("c")}
+                END AS image
+            FROM affected a LEFT JOIN ({earliest("history", shape)}) e ON {shape.same_key("a", "e")}
+            LEFT JOIN {shape.current} c ON {shape.same_key("a", "c")}
+        ), moments AS (
+            SELECT {shape.key_names("h.")}, h._sequence AS position, {row} AS said FROM history h
+            WHERE h._cause <> {_text(RETAINED)}
+            UNION ALL
+            SELECT {keys}, 0, {{'op': CASE WHEN image IS NULL THEN 'delete' ELSE 'insert' END, 'image': image}} FROM oldest
+        ), statements AS (
+            SELECT {keys}, position, false AS retained, said FROM moments WHERE position = 0
+            UNION ALL
+            SELECT {shape.key_names("h.")}, h._sequence, h._cause = {_text(RETAINED)}, {row} FROM history h
+            WHERE h._cause IN ('retention', 'erasure', {_text(RETAINED)}) OR (h._cause = 'delivery' AND {standing_still})
+            UNION ALL
+            SELECT {shape.key_names("f.")}, f._sequence, false, m.said FROM
+                (SELECT * FROM {shape.confirmed} SEMI JOIN affected USING ({keys})
+                 WHERE _sequence IS NOT NULL AND {standing_still}) f
+                ASOF JOIN moments m ON {shape.same_key("f", "m")} AND f._sequence >= m.position
+            {absent}
+        ), standing AS (
+            SELECT {keys}, arg_max(said, (position, retained)) AS said FROM statements {limit} GROUP BY {keys}
+        )"""
+
+
+def earliest(table: str, shape: Shape, after: int = 0) -> str:
+    """A query: what each key was (`image`, NULL for absent) before its first change row after a position, `had` true."""
+    return (
+        f"SELECT {shape.key_names()}, arg_min({{'image': _before}}, _sequence).image AS image, true AS had FROM {table}"
+        f" WHERE _cause <> {_text(RETAINED)} AND _sequence > {after} GROUP BY {shape.key_names()}"
+    )
 
 
 def _absences(shape: Shape, replacement: Replacement) -> str:
@@ -75,7 +122,7 @@ def _absences(shape: Shape, replacement: Replacement) -> str:
     )
     image = "STRUCT(" + ", ".join(f"{sql.name(name)} {kind}" for name, kind in shape.columns) + ")"
     return (
-        f"SELECT {shape.key_names('a.')}, {replacement.position}::BIGINT, {{'op': 'delete', 'image': NULL::{image}}}"
+        f"SELECT {shape.key_names('a.')}, {replacement.position}::BIGINT, false, {{'op': 'delete', 'image': NULL::{image}}}"
         f" FROM affected a ANTI JOIN ({mentioned}) USING ({shape.key_names()})"
     )
 
@@ -91,9 +138,7 @@ def write(cursor: duckdb.DuckDBPyConnection, shape: Shape, stamp: Stamp) -> None
         f" SELECT {marks}, CASE WHEN r.after IS NULL THEN 'delete' WHEN r.before IS NULL THEN 'insert' ELSE 'update' END,"
         f" 'withdrawal', {_day(stamp.as_of)}, {values}, r.before FROM restored r"
     )
-    cursor.execute(
-        f"DELETE FROM {shape.current} c USING restored r WHERE {shape.same_key('c', 'r')}"
-    )
+    cursor.execute(f"DELETE FROM {shape.current} c USING restored r WHERE {shape.same_key('c', 'r')}")
     cursor.execute(
         f"INSERT INTO {shape.current} (_sequence, _delivery, _at, {fields})"
         f" SELECT {marks}, {values} FROM restored r WHERE r.after IS NOT NULL"
