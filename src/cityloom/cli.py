@@ -1,5 +1,6 @@
 """The `cityloom` command: data to stdout, talk to stderr, exit codes that mean something."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,13 +13,19 @@ from rich.console import Console
 from cityloom import app as city
 from cityloom import demo as demonstration
 from cityloom import supervise
+from cityloom.bench.commands import bench
+from cityloom.devtools import commands as devtools
+from cityloom.devtools import packs
 from cityloom.kernel import log
 from cityloom.kernel.errors import Problem
-from cityloom.kernel.settings import Settings, load
+from cityloom.kernel.settings import load
 
 talk = Console(stderr=True)
 cli = typer.Typer(
-    name="cityloom", help="CityLoom (织城): one platform a city runs on.", no_args_is_help=True, pretty_exceptions_enable=False
+    name="cityloom",
+    help="CityLoom (织城): one platform a city runs on.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 
 Home = Annotated[Path | None, typer.Option(help="Folder of this city.")]
@@ -39,7 +46,9 @@ def serve(home: Home = None, port: Port = None) -> None:
     try:
         running.start()
         running.wait_until_ready()
-        say(f"The city is served at [bold]{running.url}[/bold] (API: {running.url}/schema/openapi.json). Ctrl-C stops it.")
+        say(
+            f"The city is served at [bold]{running.url}[/bold] (API: {running.url}/schema/openapi.json). Ctrl-C stops it."
+        )
         running.run()
     finally:
         running.stop()
@@ -51,7 +60,9 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     people: Annotated[int, typer.Option(help="How many people the city has.", min=10_000, max=20_000_000)] = 200_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same city.")] = 2026,
-    city_pack: Annotated[str, typer.Option("--city", help="City pack: shenzhen or yancheng, or one of your own.")] = "shenzhen",
+    city_pack: Annotated[
+        str, typer.Option("--city", help="City pack: shenzhen or yancheng, or one of your own.")
+    ] = "shenzhen",
     home: Home = None,
     port: Port = None,
 ) -> None:
@@ -83,6 +94,15 @@ def status(home: Home = None, port: Port = None) -> None:
     raise typer.Exit(0 if answer.status_code == 200 else 1)
 
 
+@cli.callback()
+def root(context: typer.Context) -> None:
+    """Hand the modules' commands the way to open a city: they cannot know how it is put together."""
+    context.obj = city.running_parts
+
+
+cli.command()(bench)
+devtools.register(cli)
+cli.add_typer(packs.commands, name="packs")
 for module in city.MODULES:
     if module.commands is not None:
         cli.add_typer(module.commands, name=module.name)
@@ -100,12 +120,12 @@ def main() -> None:
             talk.print(f"[dim]hint:[/dim] {remedy}", highlight=False)
         sys.exit(2)
     except httpx.TransportError as error:
-        talk.print(f"[red]error:[/red] the city does not answer ({error}). Is `cityloom serve` running?", highlight=False)
+        talk.print(
+            f"[red]error:[/red] the city does not answer ({error}). Is `cityloom serve` running?", highlight=False
+        )
         sys.exit(2)
 
 
 def _language() -> str:
-    import os
-
-    chosen: str = Settings().language if "CITYLOOM_LANGUAGE" in os.environ else ""
-    return chosen or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")
+    """The language of the person at the terminal: as set for the city, else the terminal's."""
+    return os.environ.get("CITYLOOM_LANGUAGE") or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")

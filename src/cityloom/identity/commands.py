@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from cityloom.identity.api import accounts
+from cityloom.identity.api import accounts, services
 from cityloom.identity.contracts import OneTimePassword
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
@@ -21,6 +21,8 @@ talk = Console(stderr=True)
 
 OpenParts = Callable[[Settings], AbstractContextManager[Parts]]
 """Given by the `cityloom` command as the context's object: identity cannot know how a city is put together."""
+
+DELIVERING = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes")
 
 Home = Annotated[Path | None, typer.Option(help="Folder of this city.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -43,6 +45,20 @@ def reset_password(context: typer.Context, account: str, home: Home = None, as_j
     """Give an account a one-time password and end its sessions; its roles stay. The only way for administrators."""
     with _parts(context, home) as parts:
         _show(parts, [accounts.reset_password(platform_context(parts, "reset-password"), account)], as_json)
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    organisation: str,
+    right: Annotated[list[str], typer.Option(help="What it may do; repeat for several.")] = list(DELIVERING),  # noqa: B008
+    days: Annotated[int, typer.Option(help="How long it lasts.", min=1)] = 90,
+    home: Home = None,
+) -> None:
+    """A token for a department's program, shown this once: it may deliver and read back what its organisation keeps."""
+    with _parts(context, home) as parts:
+        made = services.issue(platform_context(parts, "token"), organisation, right, days)
+    sys.stdout.write(made.secret + "\n")
 
 
 def _parts(context: typer.Context, home: Path | None) -> AbstractContextManager[Parts]:
