@@ -77,7 +77,7 @@ def answer(calendar: Calendar, given: Term) -> str:
 def test_each_case_checked_by_hand():
     found = [(row["note"], answer(CITY, term(row))) for row in rows("calendar_by_hand.csv")]
     assert found == [(row["note"], row["due"]) for row in rows("calendar_by_hand.csv")]
-    assert len(found) == 40
+    assert len(found) == 41
 
 
 def test_ten_years_of_vectors():
@@ -168,6 +168,23 @@ def test_one_and_many_agree(calendar: Calendar, starts: list[datetime], amount: 
     single = [calendar.deadline(start, Period(amount, unit)).replace(tzinfo=None) for start in starts]
     assert many.tolist() == single
     assert calendar.deadlines(given_starts, np.full(len(starts), amount), unit).tolist() == single
+
+
+def naive_end(start: datetime, period: Period, shifts: tuple[tuple[int, int], ...]) -> datetime:
+    end = REFERENCE["ends"](start.replace(tzinfo=None), period.amount, period.unit, (), (), shifts)
+    return end.replace(tzinfo=SHANGHAI)
+
+
+def test_the_edges_of_office_hours():
+    for office, calendar in OFFICES.items():
+        minutes_of_day = sorted({0, 1439, *(edge for span in SHIFTS[office] for edge in span)} - {1440})
+        starts = [local("2022-09-30T00:00") + timedelta(days=n, minutes=m) for n in range(3) for m in minutes_of_day]
+        utc = np.array([start.astimezone(UTC).replace(tzinfo=None) for start in starts], dtype="datetime64[us]")
+        for period in (Period(amount, unit) for unit in get_args(Unit) for amount in (0, 1, 7)):
+            ends = [naive_end(start, period, SHIFTS[office]) for start in starts]
+            assert [calendar.deadline(start, period) for start in starts] == ends
+            many = calendar.deadlines(utc, period.amount, period.unit).tolist()
+            assert [end.replace(tzinfo=UTC) for end in many] == ends
 
 
 def test_many_keep_their_shape_and_refuse_what_one_refuses():
@@ -355,6 +372,7 @@ def test_organisations_have_hours_of_their_own():
     ("spec", "code", "params"),
     [
         (CalendarSpec(zone="Asia/Nowhere"), "calendar.zone_unknown", {"zone": "Asia/Nowhere"}),
+        (CalendarSpec(zone="Asia/Pyongyang"), "calendar.zone_shifts", {"zone": "Asia/Pyongyang"}),  # in 2015 and 2018
         (CalendarSpec(zone="Europe/Berlin"), "calendar.zone_shifts", {"zone": "Europe/Berlin"}),
         (CalendarSpec(hours=Hours(())), "calendar.hours_wrong", {"hours": ""}),
         (CalendarSpec(hours=Hours(("09:00-12:00", "11:00-18:00"))), "calendar.hours_wrong", OVERLAPPING),
@@ -435,6 +453,16 @@ def test_every_kind_of_step_has_words_in_both_languages():
     lengths = ("working_days", "working_days.one", "calendar_days", "calendar_days.one", "hours", "hours_minutes")
     codes += [f"calendar.length.{length}" for length in lengths]
     assert [code for code in codes if said.say(code, "en") == code or said.say(code, "zh") == code] == []
+
+
+def test_the_example_in_the_docs():
+    page = Path(__file__).parents[2] / "docs" / "concepts" / "calendar-and-flows.md"
+    example = page.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    known = calendars(msgspec.yaml.decode(example, type=CalendarSpec))
+    assert known.city.last == date(2027, 12, 31)
+    assert known.city.deadline(local("2026-12-31T10:00"), Period(5, "working_days")) == local("2027-01-08T17:00")
+    hotline = known.of("hotline")
+    assert hotline.deadline(local("2027-01-01T10:00"), Period(2, "working_hours")) == local("2027-01-01T12:00")
 
 
 @pytest.mark.full

@@ -130,6 +130,13 @@ def test_alarms_come_in_order_of_time():
     assert rules.alarms(ACCESS, CITY.city, played(("suspend", "2026-03-04T11:00")).clock, due(now)) == ()
 
 
+def test_no_warning_lies_before_the_clock_was_set():
+    short = changed("within: {amount: 5, unit: working_days}", "within: {amount: 1, unit: calendar_days}")
+    started = rules.replay(short, [rules.begin(short, act("k1"))])
+    alarms = rules.alarms(short, CITY.city, started.clock, due(started))
+    assert [(alarm.kind, alarm.step) for alarm in alarms[:2]] == [("warning", 1), ("overdue", 0)]
+
+
 # refusals
 
 
@@ -230,6 +237,12 @@ def changed(old: str, new: str) -> Definition:
 
 def test_the_definition_of_the_tests_is_right():
     rules.check(ACCESS)
+
+
+def test_the_example_in_the_docs_is_right():
+    page = Path(__file__).parents[2] / "docs" / "concepts" / "calendar-and-flows.md"
+    example = page.read_text(encoding="utf-8").split("```yaml\n")[2].split("```")[0]
+    rules.check(msgspec.yaml.decode(example, type=Definition))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from cityloom.kernel import words
 from cityloom.kernel.calendar.rules import Calendars, calendars
 from cityloom.kernel.calendar.spec import CalendarSpec, Day, Hours, OrganisationHours, Period
-from cityloom.kernel.db import PLATFORM, Database
+from cityloom.kernel.db import PLATFORM, Database, Scope
 from cityloom.kernel.errors import Conflict, Invalid, NotFound, Refused
 from cityloom.kernel.flow import api
 from cityloom.kernel.flow.contracts import Act, Notice, Standing
@@ -170,14 +170,32 @@ def test_what_is_not_there(desk: Desk):
             assert (problem.value.code, problem.value.params) == ("flow.not_found", {"flow": 99})
 
 
+def test_another_organisation_sees_no_flow_and_starts_none_for_others(desk: Desk):
+    flow = desk.start(organisation="psb").flow
+    with desk.db.begin(Scope("psb", "li")) as tx:
+        assert api.move(tx, CITY, flow, "hand_over", 1, act("h")).version == 2
+    with desk.db.begin(Scope("civil", "wang")) as tx:
+        assert api.find(tx, CITY, "data_access", "r1", "psb") is None
+        assert api.listed(tx, "data_access", "asked") == []
+        assert api.due(tx, CITY, at("2026-12-01T00:00")) == []
+        for ask in (lambda: api.standing(tx, CITY, flow), lambda: api.history(tx, flow)):
+            with pytest.raises(NotFound):
+                ask()
+        with pytest.raises(NotFound):
+            api.move(tx, CITY, flow, "accept", 2, act("a"))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), desk.db.begin(Scope("civil", "wang")) as tx:
+        api.start(tx, CITY, ACCESS, "r2", "psb", act("s"))
+    assert desk.moves() == ["start", "hand_over"]
+
+
 def test_at_once_one_move_wins(desk: Desk):
     flow = desk.start().flow
     ready = Barrier(8)
 
     def race(number: int) -> str:
-        ready.wait()
         try:
             with desk.db.begin(PLATFORM) as tx:
+                ready.wait()
                 api.move(tx, CITY, flow, "accept", 1, act(f"k{number}"))
         except Conflict as problem:
             return problem.code
@@ -193,11 +211,11 @@ def test_at_once_the_same_start_and_the_same_move_happen_once(desk: Desk):
     ready = Barrier(6)
 
     def race(_: int) -> tuple[bool, bool]:
-        ready.wait()
         with desk.db.begin(PLATFORM) as tx:
+            ready.wait()
             started = api.start(tx, CITY, ACCESS, "r1", "psb", act("s"))
-        ready.wait()
         with desk.db.begin(PLATFORM) as tx:
+            ready.wait()
             moved = api.move(tx, CITY, started.flow, "accept", 1, act("m"))
         return started.repeated, moved.repeated
 
@@ -270,6 +288,15 @@ def test_two_at_once_tell_everybody_once(desk: Desk):
     assert told == sorted(f"r{number}" for number in range(40))
 
 
+def test_a_flow_that_somebody_is_moving_is_left_for_the_next_time(desk: Desk):
+    flow = desk.start().flow
+    with desk.db.begin(PLATFORM) as tx, desk.db.begin(PLATFORM) as other:
+        api.move(tx, CITY, flow, "hand_over", 1, act("h"))
+        other.execute("SET LOCAL lock_timeout = '5s'")
+        assert api.due(other, CITY, at("2026-03-06T00:00")) == []
+    assert desk.told("2026-03-06T00:00") == [("warning", 0)]
+
+
 def test_nobody_is_told_about_a_clock_that_stands_or_has_ended(desk: Desk):
     desk.start("r1")
     desk.suspend("2026-03-04T11:00")
@@ -336,13 +363,21 @@ def test_a_deadline_beyond_the_announced_years_is_found_when_they_are_announced(
 def test_a_holiday_that_is_decided_later_moves_deadlines(desk: Desk):
     desk.start("r1")
     desk.start("r2", "hotline")
+    desk.start("r3")
+    desk.move("withdraw")
+    desk.start("r4")
+    desk.suspend("2026-03-03T10:00")
     assert desk.told("2026-03-05T18:01") == [("warning", 0), ("warning", 0)]
     hotline = OrganisationHours("hotline", Hours(("00:00-24:00",)))
     desk.known = calendars(CalendarSpec(days=(Day(date(2026, 3, 9), "rest", FLOOD),), organisations=(hotline,)))
     assert (desk.recount(), desk.recount()) == (2, 0)
     with desk.db.begin(PLATFORM) as tx:
-        dues = [line.due for line in api.listed(tx, "data_access", "asked")]
-    assert dues == [at("2026-03-10T18:00"), at("2026-03-11T00:00")]
+        dues = [(line.subject, line.due, line.suspended) for line in api.listed(tx, "data_access", "asked")]
+    assert dues == [
+        ("r1", at("2026-03-10T18:00"), False),
+        ("r2", at("2026-03-11T00:00"), False),
+        ("r4", None, True),
+    ]
     assert [notice.subject for notice in desk.due("2026-03-05T23:59")] == ["r1"]
     assert [notice.subject for notice in desk.due("2026-03-06T00:01")] == ["r2"]
 

@@ -46,7 +46,7 @@ class Day(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OrganisationHours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What differs in one organisation; its days win over the city's."""
+    """What differs in one organisation. Its days win over the city's; with another basis it has only its own."""
 
     organisation: str
     hours: Hours | None = None

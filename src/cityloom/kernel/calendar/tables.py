@@ -215,7 +215,8 @@ def sheet(spec: CalendarSpec, own: OrganisationHours | None = None) -> Sheet:
     first, last = _range(basis, spec)
     facts = {day.date: day for day in (_state(first, last) if basis == "state" else ())}
     single: dict[date, Spans] = {}
-    for days in (spec.days, own.days if own else ()):
+    inherited = spec.days if basis == spec.basis else ()  # who never closes does not close for the city's holidays
+    for days in (inherited, own.days if own else ()):
         facts.update(_decided(days, first, last))
         single.update({day.date: day.hours for day in days if day.hours})
     size = (last - first).days + 1
