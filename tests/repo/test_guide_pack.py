@@ -1,4 +1,4 @@
-"""The pack that docs/guides/write-a-pack.md shows is right: its files are taken from the page and loaded."""
+"""The pack that docs/guides/write-a-pack.md shows is right: its files are taken from the page, checked and tried."""
 
 import csv
 import re
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from cityloom.catalogue import api as catalogue
+from cityloom.devtools.packs import Expected, commands
 from cityloom.exchange.rules import resolve
 from cityloom.exchange.spec import Dataset, ResolvedDataset
 from cityloom.kernel import packs
@@ -15,27 +17,6 @@ from cityloom.kernel import packs
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guides" / "write-a-pack.md"
 FILE = re.compile(r"^\*\*`(charging/[^`]+)`\*\*\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    row: int
-    rule: str
-    field: str = ""
-
-
-class Delivery(msgspec.Struct, forbid_unknown_fields=True):
-    dataset: str
-    file: str
-    rows_in: int
-    accepted: int
-    quarantined: int
-    duplicates: int
-    faults: list[Fault] = []
-
-
-class Expect(msgspec.Struct, forbid_unknown_fields=True):
-    deliveries: list[Delivery]
-    records: dict[str, int]
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +56,25 @@ def test_its_datasets_resolve(datasets: dict[str, ResolvedDataset]) -> None:
 
 def test_what_it_expects_adds_up(folder: Path, datasets: dict[str, ResolvedDataset]) -> None:
     samples = folder / "charging" / "samples"
-    expect = msgspec.yaml.decode((samples / "expect.yaml").read_bytes(), type=Expect)
-    assert [each.dataset for each in expect.deliveries] == list(expect.records)
-    for each in expect.deliveries:
-        rows = list(csv.reader((samples / each.file).read_text(encoding="utf-8").splitlines()))
-        fields = datasets[each.dataset].fields
-        names = {name for field in fields for name in (field.name, field.title.en, field.title.zh)}
-        assert set(rows[0]) <= names
-        assert each.rows_in == len(rows) - 1 == each.accepted + each.quarantined + each.duplicates
+    expected = msgspec.yaml.decode((samples / "expect.yaml").read_bytes(), type=dict[str, Expected])
+    assert set(expected) == set(datasets)
+    for name, each in expected.items():
+        rows = list(csv.reader((samples / f"{name}.csv").read_text(encoding="utf-8").splitlines()))
+        fields = datasets[name].fields
+        assert set(rows[0]) <= {
+            spelling for field in fields for spelling in (field.name, field.title.en, field.title.zh)
+        }
+        assert each.rows == len(rows) - 1 == each.accepted + each.quarantined + each.duplicates
         assert len({fault.row for fault in each.faults}) == each.quarantined
-        assert expect.records[each.dataset] == each.accepted
+        assert {fault.field for fault in each.faults} <= {field.name for field in fields}
+
+
+@pytest.mark.parametrize("verb", ["check", "try"])
+def test_it_passes_what_the_page_says_to_run(folder: Path, verb: str) -> None:
+    done = CliRunner().invoke(commands, [verb, "charging", "--in", str(folder)])
+    assert done.exit_code == 0, done.output
+    assert "todo" not in done.stdout
+    assert "different" not in done.stdout
 
 
 def test_the_elements_it_names_are_in_the_base_pack() -> None:

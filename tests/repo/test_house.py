@@ -12,4 +12,5 @@ RULES = house_code.RULES + house_words.RULES + house_docs.RULES
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_repository_keeps(rule: Rule) -> None:
     faults = rule(here())
-    assert not faults, "\n".join([str(rule.__doc__), *faults])
+    if faults:
+        pytest.fail("\n".join([str(rule.__doc__), *faults]), pytrace=False)
