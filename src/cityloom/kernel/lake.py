@@ -6,7 +6,7 @@ One DuckDB instance per process. Extensions are loaded from the installed wheels
 import json
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -16,8 +16,11 @@ import duckdb_extension_postgres_scanner
 import msgspec
 import psycopg
 
-from cityloom.kernel import sql
+from cityloom.kernel import log, sql
 from cityloom.kernel.errors import Unavailable
+from cityloom.kernel.lanes import Term
+
+logger = log.logger("lake")
 
 CATALOG = "lake"
 TURNS = 2
@@ -26,8 +29,22 @@ EXTENSIONS = {
     "postgres_scanner": duckdb_extension_postgres_scanner,
     "httpfs": duckdb_extension_httpfs,
 }
-LOST = ("connection to server", "server closed the connection", "no connection to the server", "connection not open",
-        "terminating connection", "the database system is", "could not connect", "Unable to connect", "SSL SYSCALL")
+LATE = "this lake commit is late"
+"""What `lake.refuse_late_commit()` says (migration 0006)."""
+NO_ROOM = "No space left on device"
+BROKEN = (duckdb.FatalException, duckdb.InternalException)
+"""After these an instance of DuckDB refuses all further work."""
+LOST = (
+    "connection to server",
+    "server closed the connection",
+    "no connection to the server",
+    "connection not open",
+    "terminating connection",
+    "the database system is",
+    "could not connect",
+    "Unable to connect",
+    "SSL SYSCALL",
+)
 
 
 class LakeSettings(msgspec.Struct, frozen=True):
@@ -70,9 +87,9 @@ class Lake:
                 yield cursor
         except duckdb.Error as error:
             text = str(error)
-            if "No space left on device" in text:
+            if NO_ROOM in text:
                 raise Unavailable("kernel.disk_full", free=0, needed="?") from error
-            if any(sign in text for sign in LOST):
+            if isinstance(error, BROKEN) or any(sign in text for sign in LOST):
                 self._forget()
                 raise Unavailable("kernel.lake_unreachable") from error
             raise
@@ -84,24 +101,47 @@ class Lake:
             yield
 
     @contextmanager
-    def commit(self, cursor: duckdb.DuckDBPyConnection, message: str, facts: Mapping[str, int | str | None]) -> Iterator[None]:
+    def commit(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        message: str,
+        facts: Mapping[str, int | str | None],
+        term: Term | None = None,
+    ) -> Iterator[None]:
         """One lake commit: all that is written inside, or nothing. `facts` are kept beside the snapshot.
 
-        `facts` may be filled until the end of the block; `find` reads them back, whoever died in between.
+        `facts` may be filled until the end of the block; `find` reads them back, whoever died in between. With `term`
+        the commit happens only while that term of its lane lasts. Raises Unavailable `kernel.lake_commit_late` when it
+        does not, and `kernel.lake_unreachable` when it is not known whether the commit happened: `find` tells, to
+        whoever holds the lane next.
         """
         cursor.execute("BEGIN")
         try:
             yield
+            said = {"facts": dict(facts)} | ({"lane": term.lane, "term": term.number} if term else {})
             cursor.execute(
-                f"CALL {CATALOG}.set_commit_message('cityloom', ?, extra_info => ?)", [message, json.dumps(dict(facts))]
+                f"CALL {CATALOG}.set_commit_message('cityloom', ?, extra_info => ?)", [message, json.dumps(said)]
             )
-            cursor.execute("COMMIT")
+            self._end(cursor)
         except BaseException:
-            try:
+            with suppress(duckdb.Error):  # a failed COMMIT has already rolled back
                 cursor.execute("ROLLBACK")
-            except duckdb.Error:
-                pass  # a failed COMMIT has already rolled back
             raise
+
+    def _end(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        try:
+            cursor.execute("COMMIT")
+        except duckdb.Error as error:
+            # the rows were already judged good, so whatever stops a commit is not the caller's fault
+            text = str(error)
+            # its text holds the rows themselves, so only its kind is logged
+            logger.warning("lake_commit_failed", kind=type(error).__name__, late=LATE in text, no_room=NO_ROOM in text)
+            if LATE in text:
+                raise Unavailable("kernel.lake_commit_late") from error
+            if NO_ROOM in text:
+                raise
+            self._forget()
+            raise Unavailable("kernel.lake_unreachable") from error
 
     def find(self, cursor: duckdb.DuckDBPyConnection, message: str) -> Commit | None:
         """The commit with this message, if it happened."""
@@ -109,7 +149,7 @@ class Lake:
             f"SELECT snapshot_id, commit_extra_info FROM ducklake_snapshots('{CATALOG}') WHERE commit_message = ?",
             [message],
         ).fetchone()
-        return Commit(row[0], json.loads(row[1])) if row else None
+        return Commit(row[0], json.loads(row[1])["facts"]) if row else None
 
     def close(self) -> None:
         """Close this process's DuckDB."""
@@ -121,7 +161,10 @@ class Lake:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         with self._guard:
             if self._instance is None:
-                self._instance = connect(self._settings)
+                try:
+                    self._instance = connect(self._settings)
+                except psycopg.OperationalError as error:
+                    raise Unavailable("kernel.lake_unreachable") from error
             return self._instance
 
     def _forget(self) -> None:
@@ -152,7 +195,22 @@ def connect(settings: LakeSettings) -> duckdb.DuckDBPyConnection:
     _create_secrets(connection, settings)
     connection.execute(f"ATTACH 'ducklake:city_lake' AS {CATALOG}")
     connection.execute("SET ducklake_max_retry_count = 100")
+    _guard_lanes(settings.catalogue_url)
     return connection
+
+
+def _guard_lanes(catalogue_url: str) -> None:
+    """Let the catalogue refuse late commits. Its tables are made by the first ATTACH, so no migration can do this."""
+    with psycopg.connect(catalogue_url, connect_timeout=10) as connection:
+        guarded = connection.execute(
+            "SELECT FROM pg_trigger WHERE tgname = 'refuse_late_commit'"
+            " AND tgrelid = 'lake.ducklake_snapshot_changes'::regclass"
+        ).fetchone()
+        if guarded is None:
+            connection.execute(
+                "CREATE OR REPLACE TRIGGER refuse_late_commit BEFORE INSERT ON lake.ducklake_snapshot_changes"
+                " FOR EACH ROW EXECUTE FUNCTION lake.refuse_late_commit()"
+            )
 
 
 def _extension(package: Path, name: str) -> Path:

@@ -41,6 +41,9 @@ CONFIG = {
     "checkpoint_completion_target": "0.9",
     "log_destination": "stderr",
     "logging_collector": "off",
+    # a failed statement and the details of its error hold the rows themselves
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
     "timezone": "UTC",
     "jit": "off",
 }
@@ -227,11 +230,22 @@ class Server:
     def _spawn(self) -> None:
         self._make_private(self.sockets)
         options = [f"--{key}={value}" for key, value in CONFIG.items()]
-        command = [self.program("postgres"), "-D", str(self.data), f"--unix_socket_directories={self.sockets}", *options]
+        command = [
+            self.program("postgres"),
+            "-D",
+            str(self.data),
+            f"--unix_socket_directories={self.sockets}",
+            *options,
+        ]
         with self.log.open("ab") as log:
             # its own session: a Ctrl-C meant for us must not stop it under a running commit
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
                 **self._identity(),  # type: ignore[call-overload]
             )
 

@@ -1,7 +1,7 @@
 """A delivery from its claim to its receipt.
 
 The id is claimed in PostgreSQL before the first byte is read; the bytes are spooled; the rows are checked; then, under
-the dataset's commit lock, one lake commit (which carries the receipt's facts) is followed by one PostgreSQL
+the dataset's lane, one lake commit (which carries the receipt's facts) is followed by one PostgreSQL
 transaction with ledger, audit entry and event. Whoever dies in between, `finish` brings it to its end.
 """
 
@@ -14,14 +14,13 @@ from pathlib import Path
 
 import duckdb
 import msgspec
-import psycopg
 
 from cityloom.exchange.api import gate
 from cityloom.exchange.contracts import Counts, Declaration, Mode, Receipt, Refusal, Signature, Spooled, State, Trial
 from cityloom.exchange.events import DeliveryAccepted, DeliveryWithdrawn
 from cityloom.exchange.store import ledger, quarantine, records
 from cityloom.exchange.store.ledger import Delivery
-from cityloom.kernel import jobs, log, metrics
+from cityloom.kernel import jobs, lanes, log, metrics
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
@@ -60,11 +59,11 @@ def claim(ctx: Context, dataset: str, id: str, declared: Declaration) -> Deliver
         now = ctx.clock.now()
         keeper, account = row.organisation, ctx.principal.name
         owner = keeper if ctx.principal.organisation == "*" else ctx.principal.organisation
-        ledger.claim(tx, dataset, id, owner, account, keeper, mode, declared, ctx.language, now)
+        taken = ledger.claim(tx, dataset, id, owner, account, keeper, mode, declared, ctx.language, now)
         found = ledger.find(tx, dataset, id)
         if found is None:
             raise Conflict("exchange.delivery_id_taken", dataset=dataset, delivery=id)
-        if found.state != State.receiving or found.claimed_at == now:
+        if taken or found.state != State.receiving:
             return found
         if not ledger.reclaim(tx, found, account, mode, declared, now):
             raise Conflict("exchange.delivery_in_progress", dataset=dataset, delivery=id)
@@ -129,41 +128,53 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
             if isinstance(problem, Unavailable):
                 raise
             return _refuse(ctx, delivery, problem)
-        with commit_lock(ctx, dataset) as locked:
+        with lanes.hold(ctx.parts.db, lane(dataset)) as term:
             finish(ctx, cursor, dataset)
             with ctx.begin() as tx:
                 delivery = _found(tx, dataset, id)
             if delivery.state == State.received:
-                delivery = _commit(ctx, cursor, delivery, source, locked)
+                delivery = _commit(ctx, cursor, delivery, source, term)
     _drop_spool(delivery)
     return receipt_of(ctx, delivery)
 
 
 def _commit(
-    ctx: Context,
-    cursor: duckdb.DuckDBPyConnection,
-    delivery: Delivery,
-    source: gate.Checked,
-    locked: psycopg.Connection[object],
+    ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: Delivery, source: gate.Checked, term: lanes.Term
 ) -> Delivery:
     shape, mode = source.shape, Mode(delivery.mode)
     with ctx.begin() as tx:
         row = ledger.dataset(tx, delivery.dataset)
     base = row.last_sequence if row else 0
     delta = records.compare(cursor, shape, mode, base == 0)
-    with ctx.begin() as tx:
-        delivery = ledger.committing(tx, delivery, State.committing, ctx.clock.now())
+    delivery = begin_attempt(ctx, delivery, State.committing)
+    if delta.counts.quarantined:
+        quarantine.gather(cursor, shape, source.faults, source.raw, mode)
     now = ctx.clock.now()
     facts = _facts(delta, base, source.columns)
     stamp = records.Stamp(delivery.id, now.astimezone(UTC), base, delivery.as_of)
-    with ctx.lake.commit(cursor, delivery.message, facts):
+    with ctx.lake.commit(cursor, delivery.message, facts, term):
         records.write(cursor, shape, mode, delta, stamp)
         if delta.counts.quarantined:
-            quarantine.write(cursor, shape, source.faults, mode, stamp)
-        # whoever lost the lock must not commit: another process may be at this dataset already
-        locked.execute("SELECT 1")
+            quarantine.write(cursor, shape, stamp)
     with ctx.begin() as tx:
-        return _settle(ctx, tx, delivery, facts)
+        if same_attempt(tx, delivery):
+            return _settle(ctx, tx, delivery, facts)
+        return _found(tx, delivery.dataset, delivery.id)
+
+
+def begin_attempt(ctx: Context, delivery: Delivery, state: State, why: str | None = None) -> Delivery:
+    """Note in the ledger that a lake commit follows. Raises Unavailable if the delivery moved on since it was read."""
+    with ctx.begin() as tx:
+        begun = ledger.committing(tx, delivery, state, why, ctx.clock.now())
+    if begun is None:
+        raise Unavailable("kernel.lake_commit_late")
+    return begun
+
+
+def same_attempt(tx: Transaction, delivery: Delivery) -> bool:
+    """Lock the ledger's line; whether it still is at this attempt, and nobody has finished it in our place."""
+    current = ledger.find(tx, delivery.dataset, delivery.id, lock=True)
+    return current is not None and current.message == delivery.message
 
 
 def _facts(delta: records.Delta, base: int, columns: tuple[str, ...]) -> Facts:
@@ -221,22 +232,21 @@ def _refuse(ctx: Context, delivery: Delivery, problem: Problem) -> Receipt:
 
 
 def finish(ctx: Context, cursor: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """Decide what a dead process left between its lake commit and its transaction. Call under the commit lock."""
+    """Decide what a dead process left between its lake commit and its transaction. Call while holding its lane."""
     with ctx.begin() as tx:
         left = ledger.unfinished(tx, dataset)
     for delivery in left:
         commit = ctx.lake.find(cursor, delivery.message)
         with ctx.begin() as tx:
-            current = ledger.find(tx, dataset, delivery.id, lock=True)
-            if current is None or current.message != delivery.message:
+            if not same_attempt(tx, delivery):
                 continue
             if commit is None:
-                before = State.received if current.state == State.committing else State.accepted
-                ledger.reset(tx, current, before)
-            elif current.state == State.committing:
-                _settle(ctx, tx, current, commit.facts)
+                before = State.received if delivery.state == State.committing else State.accepted
+                ledger.reset(tx, delivery, before)
+            elif delivery.state == State.committing:
+                _settle(ctx, tx, delivery, commit.facts)
             else:
-                settle_withdrawal(ctx, tx, current, commit.facts)
+                settle_withdrawal(ctx, tx, delivery, commit.facts)
         logger.info("delivery_finished", dataset=dataset, delivery=delivery.id, committed=commit is not None)
 
 
@@ -272,16 +282,9 @@ def at_work(ctx: Context, delivery: Delivery) -> Iterator[None]:
         thread.join()
 
 
-@contextmanager
-def commit_lock(ctx: Context, dataset: str) -> Iterator[psycopg.Connection[object]]:
-    """The dataset's one commit queue: an advisory lock that PostgreSQL frees when its holder dies."""
-    with ctx.parts.db.alone() as connection:
-        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"exchange/{dataset}"])
-        try:
-            yield connection
-        finally:
-            with suppress(psycopg.Error):
-                connection.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"exchange/{dataset}"])
+def lane(dataset: str) -> str:
+    """The dataset's one commit queue."""
+    return f"exchange/{dataset}"
 
 
 def trial(ctx: Context, dataset: str, declared: Declaration, spooled: Spooled, most: int = 1000) -> Trial:

@@ -1,4 +1,4 @@
-"""Takes a delivery back with all its effects, under the same lock and by the same two steps as a delivery."""
+"""Takes a delivery back with all its effects, in the same lane and by the same two steps as a delivery."""
 
 from datetime import UTC
 
@@ -6,6 +6,7 @@ from cityloom.exchange.api import deliveries, gate
 from cityloom.exchange.contracts import Receipt, State
 from cityloom.exchange.store import ledger, records, withdrawal
 from cityloom.exchange.store.ledger import Delivery
+from cityloom.kernel import lanes
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Conflict, Gone
 
@@ -18,7 +19,7 @@ def withdraw(ctx: Context, dataset: str, id: str, reason: str) -> Receipt:
     """
     row = deliveries.describe(ctx, dataset)
     ctx.require("exchange.withdraw", deliveries.resource(row))
-    with ctx.lake.turn(), ctx.lake.session() as cursor, deliveries.commit_lock(ctx, dataset) as locked:
+    with ctx.lake.turn(), ctx.lake.session() as cursor, lanes.hold(ctx.parts.db, deliveries.lane(dataset)) as term:
         deliveries.finish(ctx, cursor, dataset)
         with ctx.begin() as tx:
             delivery = _withdrawable(ledger.find(tx, dataset, id), dataset, id, ledger.dataset(tx, dataset) or row)
@@ -30,17 +31,15 @@ def withdraw(ctx: Context, dataset: str, id: str, reason: str) -> Receipt:
         shape = gate.shape_of(gate.dataset(ctx, dataset))
         others = [withdrawal.Replacement(each.id, each.first_sequence or 0) for each in later if each.id != id]
         rows = withdrawal.plan(cursor, shape, id, gone, others)
-        with ctx.begin() as tx:
-            delivery = ledger.committing(tx, delivery, State.withdrawing, ctx.clock.now())
-            ledger.decide(tx, delivery, State.withdrawing, {"withdrawn_why": reason})
+        delivery = deliveries.begin_attempt(ctx, delivery, State.withdrawing, reason)
         facts: deliveries.Facts = {"rows": rows, "first_sequence": base + 1, "last_sequence": base + max(rows, 1)}
         stamp = records.Stamp(id, ctx.clock.now().astimezone(UTC), base, delivery.as_of)
-        with ctx.lake.commit(cursor, delivery.message, facts):
+        with ctx.lake.commit(cursor, delivery.message, facts, term):
             withdrawal.write(cursor, shape, stamp)
-            locked.execute("SELECT 1")
         with ctx.begin() as tx:
-            delivery = deliveries.settle_withdrawal(ctx, tx, delivery, facts)
-    return deliveries.receipt_of(ctx, delivery)
+            if deliveries.same_attempt(tx, delivery):
+                deliveries.settle_withdrawal(ctx, tx, delivery, facts)
+    return deliveries.receipt(ctx, dataset, id)
 
 
 def _withdrawable(delivery: Delivery | None, dataset: str, id: str, row: ledger.DatasetRow) -> Delivery:

@@ -232,13 +232,13 @@ def received(tx: Transaction, delivery: Delivery, spooled: Spooled, now: datetim
     )
 
 
-def committing(tx: Transaction, delivery: Delivery, state: State, now: datetime) -> Delivery:
-    """Begin a new attempt at the lake commit (of the delivery or of its withdrawal)."""
-    return tx.one(
+def committing(tx: Transaction, delivery: Delivery, state: State, why: str | None, now: datetime) -> Delivery | None:
+    """Begin a new attempt at the lake commit (of the delivery or of its withdrawal); None if it is no longer as read."""
+    return tx.first(
         Delivery,
-        f"""UPDATE exchange.delivery SET state = %s, attempt = attempt + 1, lease_until = %s
-            WHERE dataset = %s AND id = %s RETURNING {COLUMNS}""",
-        [state, now + LEASE, delivery.dataset, delivery.id],
+        f"""UPDATE exchange.delivery SET state = %s, attempt = attempt + 1, withdrawn_why = %s, lease_until = %s
+            WHERE dataset = %s AND id = %s AND attempt = %s AND state = %s RETURNING {COLUMNS}""",
+        [state, why, now + LEASE, delivery.dataset, delivery.id, delivery.attempt, delivery.state],
     )
 
 
@@ -269,7 +269,7 @@ def backlog(tx: Transaction) -> int:
 def reset(tx: Transaction, delivery: Delivery, state: State) -> int:
     """The commit never happened: back to where it was."""
     return tx.execute(
-        "UPDATE exchange.delivery SET state = %s WHERE dataset = %s AND id = %s AND attempt = %s",
+        "UPDATE exchange.delivery SET state = %s, withdrawn_why = NULL WHERE dataset = %s AND id = %s AND attempt = %s",
         [state, delivery.dataset, delivery.id, delivery.attempt],
     )
 
