@@ -47,7 +47,7 @@ fields:
 """
 
 FIELDS = """\
-  - {{name: {key}, title: {{en: Record number, zh: 流水号}}, type: text, required: true, pattern: "[A-Z]{{2}}[0-9]{{10}}"}}
+  - {name: record, title: {en: Record number, zh: 流水号}, type: text, required: true, pattern: "[A-Z]{2}[0-9]{10}"}
   - {name: id_number, title: {en: Identity number, zh: 身份证号}, type: text, required: true, format: gb11643, grade: 3, personal: true}
   - {name: name, title: {en: Name, zh: 姓名}, type: text, required: true, max_length: 50, grade: 2, personal: true}
   - {name: status, title: {en: Status, zh: 状态}, type: text, required: true, codes: status}
@@ -56,7 +56,10 @@ FIELDS = """\
   - {name: amount, title: {en: Amount, zh: 金额}, type: decimal, precision: 12, scale: 2, required: true, min: 0}
   - {name: paid_at, title: {en: Paid at, zh: 缴纳时间}, type: timestamp}
 checks:
-  - {name: amount_below_base, expression: "amount <= base", title: {en: Amount above base, zh: 金额大于基数}, remedy: {en: Check both, zh: 请核对}}
+  - name: amount_below_base
+    expression: "amount <= base"
+    title: {en: Amount above base, zh: 金额大于基数}
+    remedy: {en: Check both, zh: 请核对}
 """
 
 DATASETS = 20
@@ -84,8 +87,7 @@ def write_pack(folder: Path) -> Path:
     (pack / "catalogue/codes/status.yaml").write_text(CODES)
     for number, dataset in enumerate(names(), 1):
         head = HEAD.format(title=dataset.split("_")[0], number=number, mode=mode(dataset), key="record")
-        fields = FIELDS.replace("{{", "{").replace("}}", "}").replace("{key}", "record")
-        (pack / f"exchange/{dataset}.yaml").write_text(head + fields)
+        (pack / f"exchange/{dataset}.yaml").write_text(head + FIELDS)
     return pack
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
+import yaml
 
 from cityloom.kernel.errors import Invalid, NotFound
 from cityloom.kernel.settings import Settings
@@ -66,7 +67,9 @@ class Packs(msgspec.Struct, frozen=True):
         for pack in self.order:
             for path in pack.files(module, ending):
                 if path.stem in found:
-                    raise Invalid("kernel.pack_wrong", file=str(path), reason=f"another pack has a {module} named {path.stem}")
+                    raise Invalid(
+                        "kernel.pack_wrong", file=str(path), reason=f"another pack has a {module} named {path.stem}"
+                    )
                 found[path.stem] = decode(path, kind)
         return found
 
@@ -113,15 +116,27 @@ def _add(name: str, known: Mapping[str, Pack], order: dict[str, Pack], path: tup
         raise NotFound("kernel.pack_missing", pack=name, known=", ".join(sorted(known)))
     if name in path:
         circle = " → ".join([*path, name])
-        raise Invalid("kernel.pack_wrong", file=str(known[name].folder / "pack.yaml"), reason=f"needs go in a circle: {circle}")
+        raise Invalid(
+            "kernel.pack_wrong", file=str(known[name].folder / "pack.yaml"), reason=f"needs go in a circle: {circle}"
+        )
     for needed in known[name].manifest.needs:
         _add(needed, known, order, (*path, name))
     order[name] = known[name]
 
 
+class Loader(yaml.CSafeLoader):
+    """YAML in which a date is read by whoever expects one, quoted or not, and stays text for all others."""
+
+
+Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def decode(path: Path, kind: type[Kind]) -> Kind:
     """One YAML file as `kind`; unknown keys are refused. Raises Invalid `kernel.pack_wrong`."""
     try:
-        return msgspec.yaml.decode(path.read_bytes(), type=kind)
-    except (msgspec.DecodeError, OSError) as error:
+        return msgspec.convert(yaml.load(path.read_bytes(), Loader), kind)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, msgspec.ValidationError, OSError) as error:
         raise Invalid("kernel.pack_wrong", file=str(path), reason=str(error)) from error

@@ -1,17 +1,25 @@
 """The quality gate: reads the datasets of the packs, and brings a delivered file to the table `checked`."""
 
+import gzip
 import hashlib
+from pathlib import Path
 
+import duckdb
 import msgspec
 
 from cityloom.catalogue import api as catalogue
 from cityloom.catalogue.contracts import Entry, Line
-from cityloom.exchange.rules import resolve
+from cityloom.exchange.contracts import Declaration, Mode, Spooled
+from cityloom.exchange.intake import columns, read
+from cityloom.exchange.intake.columns import Matched, Wanted
+from cityloom.exchange.intake.limits import Limits
+from cityloom.exchange.rules import compile, resolve
 from cityloom.exchange.spec import Dataset, ResolvedDataset
 from cityloom.exchange.store import ledger, shape
 from cityloom.exchange.store.shape import Shape
+from cityloom.kernel import sql
 from cityloom.kernel.context import Context
-from cityloom.kernel.errors import NotFound
+from cityloom.kernel.errors import Invalid, NotFound, Unsupported
 from cityloom.kernel.packs import Packs
 
 
@@ -70,3 +78,127 @@ def dataset(ctx: Context, name: str) -> ResolvedDataset:
 def shape_of(resolved: ResolvedDataset) -> Shape:
     """The dataset's tables in the lake."""
     return Shape(resolved.name, tuple((field.name, field.column_type) for field in resolved.fields), resolved.key)
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A delivery whose rows stand in the session's temporary table `checked`."""
+
+    dataset: ResolvedDataset
+    shape: Shape
+    columns: tuple[str, ...]
+    """The file's columns as it names them, those of the platform (`_…`) left out."""
+    faults: str
+    """Query of (row, field, rule, value), one line per fault."""
+    raw: str
+    """List of a row's texts in the order of `columns`, over the alias `d` of the table `delivered`."""
+
+
+MEDIA: dict[str, read.Format] = {
+    "text/csv": "csv",
+    "application/csv": "csv",
+    "text/plain": "csv",
+    "text/tab-separated-values": "csv",
+    "application/vnd.ms-excel": "csv",  # what browsers on Windows call a .csv
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    "application/vnd.apache.parquet": "parquet",
+    "application/x-parquet": "parquet",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+}
+UNTOLD = ("", "application/octet-stream", "application/x-www-form-urlencoded", "application/gzip")
+ENCODINGS = ("", "identity", "gzip", "x-gzip")
+
+
+def check(ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: ledger.Delivery) -> Checked:
+    """Check a received delivery's rows into `checked`. Raises the Problem for which the file is refused whole."""
+    said = Declaration(media=delivery.media, encoding=delivery.encoding, charset=delivery.charset, rows=delivery.declared_rows)
+    spooled = Spooled(delivery.spool or "", delivery.bytes or 0, delivery.sha256 or "")
+    return check_file(ctx, cursor, delivery.dataset, Mode(delivery.mode), said, spooled)
+
+
+def check_file(
+    ctx: Context, cursor: duckdb.DuckDBPyConnection, name: str, mode: Mode, declared: Declaration, spooled: Spooled
+) -> Checked:
+    """Read a spooled file and check its rows into `checked`."""
+    resolved = dataset(ctx, name)
+    matched = _read(ctx, cursor, resolved, mode, declared, Path(spooled.path))
+    at = ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone)
+    compiled = compile.compile_delivery(
+        resolved, _texts(resolved), at, _relations(ctx, resolved), mode=mode, table="checked", intake=True
+    )
+    cursor.execute(compiled.statement, dict(compiled.parameters) or None)
+    rows = cursor.execute("SELECT count(*) FROM checked").fetchone()
+    if declared.rows is not None and rows is not None and rows[0] != declared.rows:
+        raise Invalid("exchange.rows_differ", declared=declared.rows, found=rows[0])
+    present = [(column, field) for field, column in matched.pairs if column is not None]
+    raw = "[" + ", ".join(f"d.{sql.name(field)}" for _, field in present) + "]"
+    header = tuple(column for column, _ in present)
+    return Checked(resolved, shape_of(resolved), header, _faults(compiled, matched), raw)
+
+
+def _read(
+    ctx: Context, cursor: duckdb.DuckDBPyConnection, resolved: ResolvedDataset, mode: Mode, declared: Declaration, path: Path
+) -> Matched:
+    """Make the temporary table `delivered`: `_row`, `_faults` and a text for every field of the dataset."""
+    needed = resolved.key if mode == Mode.delete else tuple(field.name for field in resolved.fields if field.required)
+    wanted = [
+        Wanted(field.name, (field.title.en, field.title.zh), field.name in needed) for field in resolved.fields
+    ]
+    limits = Limits(max_bytes=4 * ctx.settings.delivery_max_mib << 20)
+    with read.open_source(
+        cursor, path, format_of(declared, path), ctx.settings.spool, limits, charset=declared.charset, fields=wanted
+    ) as source:
+        matched = columns.match(source.columns, wanted)
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE delivered AS {matched.select(source.table)}")
+    return matched
+
+
+def _texts(resolved: ResolvedDataset) -> str:
+    """The delivered rows as the checks take them; a row that could not be read as it came says so in `_intake`."""
+    fields = ", ".join(sql.name(field.name) for field in resolved.fields)
+    intake = "CASE WHEN _faults IS NOT NULL THEN CASE WHEN _faults[1].rule = 'encoding' THEN 'encoding' ELSE 'shape' END END"
+    return f"SELECT _row, {intake} AS _intake, {fields} FROM delivered"
+
+
+def _relations(ctx: Context, resolved: ResolvedDataset) -> dict[str, str]:
+    """The current state of the datasets that the checks look into."""
+    names = set(resolved.references)
+    if any(field.unique for field in resolved.fields):
+        names.add(resolved.name)
+    return {name: shape_of(resolved if name == resolved.name else dataset(ctx, name)).current for name in names}
+
+
+def _faults(compiled: compile.Compiled, matched: Matched) -> str:
+    """Faults of the checks, and those that reading the file met, under the fields' names."""
+    names = [f"WHEN {sql.literal(column)} THEN {sql.literal(field)}" for field, column in matched.pairs if column]
+    field = f"CASE f.field {' '.join(names)} ELSE f.field END"
+    rules = ", ".join(sql.literal(rule) for rule in compile.INTAKE_RULES)
+    return (
+        f"SELECT * FROM ({compile.faults_sql(compiled)}) WHERE rule NOT IN ({rules})"
+        f" UNION ALL SELECT _row, {field}, f.rule, f.value FROM (SELECT _row, unnest(_faults) AS f FROM delivered"
+        " WHERE _faults IS NOT NULL)"
+    )
+
+
+def format_of(declared: Declaration, path: Path) -> read.Format:
+    """The file's format, by the media type or, where none was told, by its first bytes.
+
+    Raises Unsupported `exchange.media_unknown`, `exchange.encoding_unknown`.
+    """
+    if declared.encoding not in ENCODINGS:
+        raise Unsupported("exchange.encoding_unknown", encoding=declared.encoding, known="gzip")
+    if declared.media in MEDIA:
+        return MEDIA[declared.media]
+    if declared.media not in UNTOLD:
+        raise Unsupported("exchange.media_unknown", media=declared.media, known=", ".join(sorted(set(MEDIA))))
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"\x1f\x8b"):
+        with gzip.open(path) as unpacked:
+            head = unpacked.read(64)
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(b"PK\x03\x04"):
+        return "xlsx"
+    return "ndjson" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"

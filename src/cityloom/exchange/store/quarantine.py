@@ -28,17 +28,15 @@ class Quarantined(msgspec.Struct, frozen=True):
     faults: list[FaultRow]
 
 
-def gather(cursor: duckdb.DuckDBPyConnection, shape: Shape, faults_query: str, mode: Mode) -> None:
+def gather(cursor: duckdb.DuckDBPyConnection, shape: Shape, faults: str, raw: str, mode: Mode) -> None:
     """Make the temporary table `held`: (_row, raw, faults) of every row that is not accepted.
 
-    `faults_query` gives (row, field, rule, value) of the faulty rows; an append's keys that are known with other
-    content are added here, since only the comparison finds them.
+    `faults` is a query of (row, field, rule, value), `raw` the list of a row's texts over the
+    alias `d` of `delivered`. An append's keys that are known
+    with other content are added here, since only the comparison finds them.
     """
-    raw = "c._raw"
     clash = ""
     if mode == Mode.append:
-        said = ", ".join(f"CAST(c.{sql.name(name)} AS VARCHAR)" for name, _ in shape.columns)
-        raw = f"coalesce(c._raw, [{said}])"
         first = shape.key[0]
         clash = (
             f" UNION ALL SELECT c._row, {sql.literal(first)}, 'key', CAST(c.{sql.name(first)} AS VARCHAR)"
@@ -47,10 +45,10 @@ def gather(cursor: duckdb.DuckDBPyConnection, shape: Shape, faults_query: str, m
     cursor.execute("DROP TABLE IF EXISTS held")
     cursor.execute(
         f"""CREATE TEMP TABLE held AS
-            WITH named (row, field, rule, value) AS ({faults_query}{clash}), told AS (
+            WITH named (row, field, rule, value) AS ({faults}{clash}), told AS (
                 SELECT row, list(struct_pack(field := field, rule := rule, value := value)) AS faults FROM named GROUP BY row
             )
-            SELECT c._row, {raw} AS raw, told.faults FROM checked c JOIN told ON told.row = c._row"""
+            SELECT d._row, {raw} AS raw, told.faults FROM delivered d JOIN told ON told.row = d._row"""
     )
 
 
