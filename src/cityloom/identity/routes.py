@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.datastructures import Cookie
-from litestar.params import Parameter
+from litestar.params import JSONBody, Parameter
 from msgspec import Meta
 
 from cityloom.identity.api import accounts, credentials, log, open_context, organisations, sessions, tokens
@@ -71,7 +71,7 @@ class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/api/identity/session", tags=["session"], summary="Sign in", security=[{}], sync_to_thread=True)
-def sign_in(request: AnyRequest, data: SignIn) -> Response[Me]:
+def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Me]:
     """Begins a session, in a cookie. `csrf` of the answer goes into X-CSRF-Token of every change made with it."""
     parts, shown = http.parts_of(request), credentials(request)
     browser.check_origin(shown, parts.settings.public_url)
@@ -110,7 +110,7 @@ def sign_out_everywhere(request: AnyRequest) -> Response[None]:
 
 
 @put("/api/identity/password", tags=["session"], summary="Change one's password", sync_to_thread=True)
-def change_password(request: AnyRequest, data: PasswordChange) -> Response[Me]:
+def change_password(request: AnyRequest, data: JSONBody[PasswordChange]) -> Response[Me]:
     """Ends every session of the caller and begins a new one."""
     ctx = open_context(request, must_have_changed=False)
     return _with_cookies(request, sessions.change_password(ctx, data.old, data.new), 200)
@@ -152,7 +152,7 @@ def list_accounts(
 
 
 @post("/api/identity/accounts", tags=["accounts"], summary="Make an account", sync_to_thread=True)
-def create_account(request: AnyRequest, data: NewAccount) -> OneTimePassword:
+def create_account(request: AnyRequest, data: JSONBody[NewAccount]) -> OneTimePassword:
     """Made by the system administrator, without roles. The one-time password is shown this once."""
     return accounts.create(open_context(request), data.name, data.organisation, data.title)
 
@@ -164,7 +164,7 @@ def get_account(request: AnyRequest, name: AccountName) -> Account:
 
 
 @put("/api/identity/accounts/{name:str}/roles", tags=["accounts"], summary="Give and take roles", sync_to_thread=True)
-def give_roles(request: AnyRequest, name: AccountName, data: Roles) -> Account:
+def give_roles(request: AnyRequest, name: AccountName, data: JSONBody[Roles]) -> Account:
     """By the security administrator, for others only. An administrator's role goes with no other (三员分立)."""
     return accounts.give_roles(open_context(request), name, data.roles)
 
@@ -214,13 +214,13 @@ def list_tokens(request: AnyRequest, account: AccountName = "", after: After = "
 
 
 @post("/api/identity/tokens", tags=["tokens"], summary="Make an API token", sync_to_thread=True)
-def make_token(request: AnyRequest, data: TokenWish) -> NewToken:
+def make_token(request: AnyRequest, data: JSONBody[TokenWish]) -> NewToken:
     """For one's own account, narrowed to rights and, if named, to datasets. The secret is shown this once."""
     return tokens.make(open_context(request), data)
 
 
 @post("/api/identity/tokens/{id:str}/rotation", tags=["tokens"], summary="Rotate an API token", sync_to_thread=True)
-def rotate_token(request: AnyRequest, id: AccountName, data: Rotation) -> NewToken:
+def rotate_token(request: AnyRequest, id: AccountName, data: JSONBody[Rotation]) -> NewToken:
     """A new secret with the same rights; the old one works beside it until the overlap is over."""
     return tokens.rotate(open_context(request), id, data.overlap_hours)
 
