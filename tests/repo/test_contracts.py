@@ -73,18 +73,15 @@ def planted(copy: Path, request: pytest.FixtureRequest) -> Iterator[Wrong]:
     wrong: Wrong = request.param
     path = _place(copy / "cityloom", wrong.file)
     before = path.read_text() if path.exists() else None
-    made = not path.parent.exists()
+    package = path.parent / "__init__.py"
+    new = [file for file in (package, path) if not file.exists()]
     path.parent.mkdir(exist_ok=True)
-    if made:
-        (path.parent / "__init__.py").write_text("")
+    package.touch()
     path.write_text((before or "") + "\n" + wrong.text)
     yield wrong
-    if made:
-        shutil.rmtree(path.parent)
-    elif before is None:
-        path.unlink()
-    else:
-        path.write_text(before)
+    path.write_text(before or "")
+    for file in new:
+        file.unlink()
 
 
 def _place(package: Path, file: str) -> Path:
