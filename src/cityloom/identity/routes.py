@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.datastructures import Cookie
-from litestar.params import JSONBody, Parameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta
 
 from cityloom.identity.api import accounts, credentials, log, open_context, organisations, sessions, tokens
@@ -27,9 +27,10 @@ from cityloom.identity.rules.tokens import LONGEST_SESSION
 from cityloom.kernel import http
 
 AnyRequest = Request[Any, Any, Any]
-AccountName = Annotated[str, Parameter(max_length=64)]
-After = Annotated[str, Parameter(max_length=64, description="last one of the page before")]
-Limit = Annotated[int, Parameter(ge=1, le=1000)]
+NamePath = Annotated[str, PathParameter(max_length=64)]
+NameQuery = Annotated[str, QueryParameter(max_length=64)]
+After = Annotated[str, QueryParameter(max_length=64, description="last one of the page before")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 DEVICE_LASTS = 180 * 24 * 3600
 
 
@@ -145,7 +146,7 @@ def _cookie(name: str, value: str, lasts: int, secure: bool, httponly: bool) -> 
 
 @get("/api/identity/accounts", tags=["accounts"], summary="Accounts", sync_to_thread=True)
 def list_accounts(
-    request: AnyRequest, organisation: AccountName = "", after: After = "", limit: Limit = 100
+    request: AnyRequest, organisation: NameQuery = "", after: After = "", limit: Limit = 100
 ) -> list[Account]:
     """Accounts by name; the next page is asked for with `after` = the last name. For administrators."""
     return accounts.listing(open_context(request), organisation, after, limit)
@@ -158,13 +159,13 @@ def create_account(request: AnyRequest, data: JSONBody[NewAccount]) -> OneTimePa
 
 
 @get("/api/identity/accounts/{name:str}", tags=["accounts"], summary="One account", sync_to_thread=True)
-def get_account(request: AnyRequest, name: AccountName) -> Account:
+def get_account(request: AnyRequest, name: NamePath) -> Account:
     """For administrators."""
     return accounts.find(open_context(request), name)
 
 
 @put("/api/identity/accounts/{name:str}/roles", tags=["accounts"], summary="Give and take roles", sync_to_thread=True)
-def give_roles(request: AnyRequest, name: AccountName, data: JSONBody[Roles]) -> Account:
+def give_roles(request: AnyRequest, name: NamePath, data: JSONBody[Roles]) -> Account:
     """By the security administrator, for others only. An administrator's role goes with no other (三员分立)."""
     return accounts.give_roles(open_context(request), name, data.roles)
 
@@ -172,7 +173,7 @@ def give_roles(request: AnyRequest, name: AccountName, data: JSONBody[Roles]) ->
 @post(
     "/api/identity/accounts/{name:str}/password", tags=["accounts"], summary="Reset a password", sync_to_thread=True
 )  # fmt: skip
-def reset_password(request: AnyRequest, name: AccountName) -> OneTimePassword:
+def reset_password(request: AnyRequest, name: NamePath) -> OneTimePassword:
     """By the system administrator. Takes the roles away: the security administrator gives them again."""
     return accounts.reset_password(open_context(request), name)
 
@@ -181,7 +182,7 @@ def reset_password(request: AnyRequest, name: AccountName) -> OneTimePassword:
     "/api/identity/accounts/{name:str}/disable", tags=["accounts"], summary="Disable an account",
     status_code=200, sync_to_thread=True,
 )  # fmt: skip
-def disable_account(request: AnyRequest, name: AccountName) -> Account:
+def disable_account(request: AnyRequest, name: NamePath) -> Account:
     """By the system or the security administrator; sessions and tokens stop at once."""
     return accounts.disable(open_context(request), name)
 
@@ -190,7 +191,7 @@ def disable_account(request: AnyRequest, name: AccountName) -> Account:
     "/api/identity/accounts/{name:str}/enable", tags=["accounts"], summary="Enable an account again",
     status_code=200, sync_to_thread=True,
 )  # fmt: skip
-def enable_account(request: AnyRequest, name: AccountName) -> Account:
+def enable_account(request: AnyRequest, name: NamePath) -> Account:
     """By the system administrator."""
     return accounts.enable(open_context(request), name)
 
@@ -199,7 +200,7 @@ def enable_account(request: AnyRequest, name: AccountName) -> Account:
     "/api/identity/accounts/{name:str}/sessions", tags=["accounts"], summary="Sign an account out everywhere",
     status_code=204, sync_to_thread=True,
 )  # fmt: skip
-def end_sessions(request: AnyRequest, name: AccountName) -> None:
+def end_sessions(request: AnyRequest, name: NamePath) -> None:
     """By the system or the security administrator."""
     accounts.end_sessions(open_context(request), name)
 
@@ -208,7 +209,7 @@ def end_sessions(request: AnyRequest, name: AccountName) -> None:
 
 
 @get("/api/identity/tokens", tags=["tokens"], summary="API tokens", sync_to_thread=True)
-def list_tokens(request: AnyRequest, account: AccountName = "", after: After = "", limit: Limit = 100) -> list[Token]:
+def list_tokens(request: AnyRequest, account: NameQuery = "", after: After = "", limit: Limit = 100) -> list[Token]:
     """One's own tokens; administrators may name another account."""
     return tokens.listing(open_context(request), account, after, limit)
 
@@ -220,7 +221,7 @@ def make_token(request: AnyRequest, data: JSONBody[TokenWish]) -> NewToken:
 
 
 @post("/api/identity/tokens/{id:str}/rotation", tags=["tokens"], summary="Rotate an API token", sync_to_thread=True)
-def rotate_token(request: AnyRequest, id: AccountName, data: JSONBody[Rotation]) -> NewToken:
+def rotate_token(request: AnyRequest, id: NamePath, data: JSONBody[Rotation]) -> NewToken:
     """A new secret with the same rights; the old one works beside it until the overlap is over."""
     return tokens.rotate(open_context(request), id, data.overlap_hours)
 
@@ -229,7 +230,7 @@ def rotate_token(request: AnyRequest, id: AccountName, data: JSONBody[Rotation])
     "/api/identity/tokens/{id:str}", tags=["tokens"], summary="Revoke an API token",
     status_code=200, sync_to_thread=True,
 )  # fmt: skip
-def revoke_token(request: AnyRequest, id: AccountName) -> Token:
+def revoke_token(request: AnyRequest, id: NamePath) -> Token:
     """It is refused from the next request on. By its holder, or the system or security administrator."""
     return tokens.revoke(open_context(request), id)
 
@@ -244,7 +245,7 @@ def list_organisations(request: AnyRequest) -> list[Organisation]:
 
 
 @get("/api/identity/organisations/{code:str}", tags=["organisations"], summary="One organisation", sync_to_thread=True)
-def get_organisation(request: AnyRequest, code: AccountName) -> Organisation:
+def get_organisation(request: AnyRequest, code: NamePath) -> Organisation:
     """By its code."""
     return organisations.find(open_context(request), code)
 
@@ -252,9 +253,9 @@ def get_organisation(request: AnyRequest, code: AccountName) -> Organisation:
 @get("/api/identity/audit", tags=["audit"], summary="Read the audit log", sync_to_thread=True)
 def read_audit(
     request: AnyRequest,
-    subject: Annotated[str | None, Parameter(max_length=512, description="such as account:zhang.wei")] = None,
-    actor: Annotated[str | None, Parameter(max_length=64)] = None,
-    before: Annotated[int | None, Parameter(ge=0, description="last position of the page before")] = None,
+    subject: Annotated[str | None, QueryParameter(max_length=512, description="such as account:zhang.wei")] = None,
+    actor: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    before: Annotated[int | None, QueryParameter(ge=0, description="last position of the page before")] = None,
     limit: Limit = 100,
 ) -> list[AuditEntry]:
     """The newest entries first. By the audit administrator; reading it is an entry itself."""

@@ -44,6 +44,8 @@ def resource(ctx: Context, name: str, organisation: str, held: Sequence[str] = (
 
 def asked(ctx: Context, right: str, name: str) -> store.AccountRow:
     """The account, once the policies let the caller do this to it. Raises NotFound `identity.account_missing`."""
+    if not roles.NAME.fullmatch(name):
+        raise NotFound("identity.account_missing", account=name)
     with everywhere(ctx.parts, ctx.principal.name) as tx:
         row = store.account(tx, name)
     ctx.require(right, resource(ctx, name, row.organisation if row else "", row.roles if row else ()))
@@ -78,8 +80,7 @@ def create(ctx: Context, name: str, organisation: str, title: str = "") -> OneTi
     Raises Invalid `identity.account_name_wrong`, NotFound `identity.organisation_missing`, Conflict
     `identity.account_exists`.
     """
-    ctx.require("identity.create_account", resource(ctx, name, organisation))
-    roles.check_name(name)
+    ctx.require("identity.create_account", resource(ctx, roles.check_name(name), organisation))
     with everywhere(ctx.parts, ctx.principal.name) as tx:
         kept = store.organisation(tx, organisation)
     if kept is None or not kept.active:

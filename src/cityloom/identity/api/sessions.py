@@ -9,7 +9,7 @@ from cityloom.identity.rules import browser, passwords, throttle, tokens
 from cityloom.kernel import secrets
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context, Parts
-from cityloom.kernel.db import Transaction
+from cityloom.kernel.db import EVERY_ORGANISATION, Transaction
 from cityloom.kernel.errors import Invalid, Refused, Throttled, Unauthorised
 
 STRANGER = "anonymous"
@@ -77,7 +77,7 @@ def _add_session(tx: Transaction, row: store.PasswordRow, secret: str, now: date
 
 def _record_failure(parts: Parts, attempt: Attempt, found: store.PasswordRow | None) -> None:
     """Names the account only if there is one: people type passwords into the wrong field."""
-    organisation, name = (found.organisation, found.account) if found else ("", "unknown")
+    organisation, name = (found.organisation, found.account) if found else (EVERY_ORGANISATION, "unknown")
     context = Context(parts, Principal(STRANGER, organisation), language=attempt.language, request=attempt.request)
     with everywhere(parts, STRANGER) as tx:
         context.record(tx, "identity.sign_in_failed", f"account:{name}", address=attempt.address)
