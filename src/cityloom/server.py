@@ -1,5 +1,10 @@
 """The HTTP door: one ASGI application made of the modules' routes."""
 
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+import copy
+
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
@@ -8,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme
 
 from cityloom import app as city
-from cityloom.kernel import http, log
+from cityloom.kernel import http, log, processes
 from cityloom.kernel.context import Parts
 from cityloom.kernel.settings import load
 
@@ -17,7 +22,8 @@ def make_app(parts: Parts) -> Litestar:
     """The application over these parts."""
     routes = [*http.ROUTES, *(route for module in city.MODULES for route in module.routes)]
     return Litestar(
-        route_handlers=routes,
+        # registering wraps a handler for good, so a second application must not be given the same one
+        route_handlers=[copy.deepcopy(route) for route in routes],
         state=State({"parts": parts}),
         middleware=[http.number_requests],
         exception_handlers={Exception: http.answer_problem},
@@ -45,6 +51,29 @@ def make_app(parts: Parts) -> Litestar:
 
 def create_app() -> Litestar:
     """What each web worker runs: settings from the environment, parts of its own."""
+    processes.die_with_parent()
     settings = load()
     log.configure(settings.log_level)
     return make_app(city.open_parts(settings))
+
+
+def main() -> None:
+    """Serve until told to stop: the web workers and the process that keeps them running (`python -m cityloom.server`)."""
+    processes.die_with_parent()
+    settings = load()
+    Granian(
+        "cityloom.server:create_app",
+        factory=True,
+        interface=Interfaces.ASGI,
+        address=settings.host,
+        port=settings.port,
+        workers=settings.web_workers,
+        respawn_failed_workers=True,
+        backpressure=512,
+        log_level=LogLevels.warning,
+        log_access=False,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()

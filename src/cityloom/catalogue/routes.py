@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, get
+from litestar.params import FromPath
 
 from cityloom.catalogue import api
 from cityloom.catalogue.contracts import CodeList, Element, EntryDetail, EntrySummary
@@ -23,7 +24,7 @@ def list_entries(request: AnyRequest) -> list[EntrySummary]:
     summary="One dataset's declaration and lineage",
     sync_to_thread=True,
 )
-def get_entry(request: AnyRequest, dataset: str) -> EntryDetail:
+def get_entry(request: AnyRequest, dataset: FromPath[str]) -> EntryDetail:
     """Fields, types, checks, keeper, legal basis, class and grade; what it is checked against and what uses it."""
     return api.entry(identity.open_context(request), dataset)
 
@@ -40,7 +41,7 @@ def list_elements(request: AnyRequest) -> dict[str, Element]:
 
 
 @get("/api/catalogue/codes/{name:str}", tags=["catalogue"], summary="A code list", sync_to_thread=True)
-def get_codes(request: AnyRequest, name: str) -> CodeList:
+def get_codes(request: AnyRequest, name: FromPath[str]) -> CodeList:
     """Its codes with their titles, version and standard."""
     return api.code_list(identity.open_context(request), name)
 

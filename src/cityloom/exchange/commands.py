@@ -54,7 +54,9 @@ def deliver(
     charset: Annotated[str, typer.Option(help="Only if it is not UTF-8 or GB18030.")] = "",
     corrects: Annotated[str, typer.Option(help="Delivery whose quarantined rows come back corrected.")] = "",
     trial: Annotated[bool, typer.Option("--trial", help="Check only; nothing is kept.")] = False,
-    quarantine: Annotated[Path | None, typer.Option(help="Write rows that were not accepted to this file (.csv or .xlsx).")] = None,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Write rows that were not accepted to this file (.csv or .xlsx).")
+    ] = None,
     as_json: AsJson = False,
     url: Url = HERE,
     token: Token = "",
@@ -98,7 +100,10 @@ def _tell(result: dict[str, Any]) -> None:
     for fault in result.get("faults", [])[:20]:
         talk.print(f"  {fault['problem']} [dim]{fault['remedy']}[/dim]", highlight=False)
     if result.get("sha256"):
-        talk.print(f"sequence {result['first_sequence']}–{result['last_sequence']}, audit position {result['audit_position']}", highlight=False)
+        talk.print(
+            f"sequence {result['first_sequence']}–{result['last_sequence']}, audit position {result['audit_position']}",
+            highlight=False,
+        )
 
 
 @app.command()
@@ -109,7 +114,9 @@ def receipt(dataset: str, delivery: str, url: Url = HERE, token: Token = "") -> 
 
 
 @app.command()
-def withdraw(dataset: str, delivery: str, reason: Annotated[str, typer.Option()], url: Url = HERE, token: Token = "") -> None:
+def withdraw(
+    dataset: str, delivery: str, reason: Annotated[str, typer.Option()], url: Url = HERE, token: Token = ""
+) -> None:
     """Take a delivery back with all its effects."""
     with opened(url, token) as exchange:
         show(exchange.withdraw(dataset, delivery, reason))

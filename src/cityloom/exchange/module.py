@@ -17,4 +17,5 @@ MODULE = Module(
         Job("find_overdue", jobs.find_overdue, timedelta(minutes=15)),
     ),
     install=gate.install,
+    check=gate.declared,
 )

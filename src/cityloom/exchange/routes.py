@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from litestar import Request, Response, delete, get, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
-from cityloom.exchange import api
 from cityloom.exchange.api import deliveries, reading, spool, upkeep, withdrawals
 from cityloom.exchange.contracts import (
     DatasetState,
@@ -23,7 +22,6 @@ from cityloom.exchange.contracts import (
     Trial,
 )
 from cityloom.identity import api as identity
-from cityloom.kernel.context import Context
 from cityloom.kernel.errors import BadRequest
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -61,14 +59,20 @@ def declaration(request: AnyRequest, query: Declaration) -> Declaration:
 )
 async def put_delivery(
     request: AnyRequest,
-    dataset: str,
-    delivery_id: DeliveryId,
-    mode: Annotated[Mode | None, Parameter(description="append, upsert, replace or delete; the dataset's first mode if absent")] = None,
-    rows: Annotated[int | None, Parameter(ge=0, description="how many records you sent; a difference refuses the delivery")] = None,
-    sha256: Annotated[str | None, Parameter(pattern="^[0-9A-Fa-f]{64}$", description="SHA-256 of the body")] = None,
-    file_name: Annotated[str, Parameter(max_length=255, description="name of the file, for people")] = "",
-    corrects: Annotated[DeliveryId | None, Parameter(description="delivery whose quarantined rows come back corrected")] = None,
-    as_of: Annotated[date | None, Parameter(description="day that the records describe (valid time)")] = None,
+    dataset: FromPath[str],
+    delivery_id: FromPath[DeliveryId],
+    mode: Annotated[
+        Mode | None, QueryParameter(description="append, upsert, replace or delete; the dataset's first mode if absent")
+    ] = None,
+    rows: Annotated[
+        int | None, QueryParameter(ge=0, description="how many records you sent; a difference refuses the delivery")
+    ] = None,
+    sha256: Annotated[str | None, QueryParameter(pattern="^[0-9A-Fa-f]{64}$", description="SHA-256 of the body")] = None,
+    file_name: Annotated[str, QueryParameter(max_length=255, description="name of the file, for people")] = "",
+    corrects: Annotated[
+        DeliveryId | None, QueryParameter(description="delivery whose quarantined rows come back corrected")
+    ] = None,
+    as_of: Annotated[date | None, QueryParameter(description="day that the records describe (valid time)")] = None,
 ) -> Response[Receipt]:
     """Receive, check, keep, and answer with a signed receipt."""
     ctx = await to_thread.run_sync(identity.open_context, request)
@@ -105,9 +109,14 @@ def _length(request: AnyRequest) -> int | None:
     return int(text)
 
 
-@post("/api/exchange/datasets/{dataset:str}/trials", tags=["deliveries"], summary="Try a file without effect (试校验)", status_code=200)
+@post(
+    "/api/exchange/datasets/{dataset:str}/trials",
+    tags=["deliveries"],
+    summary="Try a file without effect (试校验)",
+    status_code=200,
+)
 async def post_trial(
-    request: AnyRequest, dataset: str, mode: Mode | None = None, file_name: str = "", rows: int | None = None
+    request: AnyRequest, dataset: FromPath[str], mode: FromQuery[Mode | None] = None, file_name: FromQuery[str] = "", rows: FromQuery[int | None] = None
 ) -> Trial:
     """The same checks and comparison as a delivery; nothing is kept."""
     ctx = await to_thread.run_sync(identity.open_context, request)
@@ -119,14 +128,26 @@ async def post_trial(
         await to_thread.run_sync(spool.discard, spooled)
 
 
-@get("/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}", tags=["deliveries"], summary="Receipt of a delivery", sync_to_thread=True)
-def get_delivery(request: AnyRequest, dataset: str, delivery_id: DeliveryId) -> Response[Receipt]:
+@get(
+    "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}",
+    tags=["deliveries"],
+    summary="Receipt of a delivery",
+    sync_to_thread=True,
+)
+def get_delivery(request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId]) -> Response[Receipt]:
     """The receipt as it stands now."""
     return answer(deliveries.receipt(identity.open_context(request), dataset, delivery_id))
 
 
-@get("/api/exchange/datasets/{dataset:str}/deliveries", tags=["deliveries"], summary="Receipts of a dataset", sync_to_thread=True)
-def list_deliveries(request: AnyRequest, dataset: str, after: str = "", limit: Annotated[int, Parameter(ge=1, le=1000)] = 100) -> list[Receipt]:
+@get(
+    "/api/exchange/datasets/{dataset:str}/deliveries",
+    tags=["deliveries"],
+    summary="Receipts of a dataset",
+    sync_to_thread=True,
+)
+def list_deliveries(
+    request: AnyRequest, dataset: FromPath[str], after: FromQuery[str] = "", limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100
+) -> list[Receipt]:
     """Receipts by delivery id; the next page is asked for with `after` = the last id."""
     return deliveries.receipts(identity.open_context(request), dataset, after, limit)
 
@@ -135,7 +156,12 @@ def list_deliveries(request: AnyRequest, dataset: str, after: str = "", limit: A
     "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}",
     tags=["deliveries"], summary="Withdraw a delivery with all its effects", status_code=200, sync_to_thread=True,
 )  # fmt: skip
-def withdraw_delivery(request: AnyRequest, dataset: str, delivery_id: DeliveryId, reason: Annotated[str, Parameter(min_length=1, max_length=500)]) -> Receipt:
+def withdraw_delivery(
+    request: AnyRequest,
+    dataset: FromPath[str],
+    delivery_id: FromPath[DeliveryId],
+    reason: Annotated[str, QueryParameter(min_length=1, max_length=500)],
+) -> Receipt:
     """Every record gets the state that the deliveries still standing say it has; change rows tell it onward."""
     return withdrawals.withdraw(identity.open_context(request), dataset, delivery_id, reason)
 
@@ -144,17 +170,22 @@ def withdraw_delivery(request: AnyRequest, dataset: str, delivery_id: DeliveryId
     "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}/quarantine",
     tags=["deliveries"], summary="Quarantined rows, in the file's own columns with the reasons beside", sync_to_thread=True,
 )  # fmt: skip
-def get_quarantine(request: AnyRequest, dataset: str, delivery_id: DeliveryId, format: str = "csv") -> Response[bytes]:
+def get_quarantine(request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId], format: FromQuery[str] = "csv") -> Response[bytes]:
     """As csv (UTF-8 with BOM), xlsx, or ndjson; corrected, it can be delivered as it is."""
     file = reading.quarantine(identity.open_context(request), dataset, delivery_id, format)
     headers = {"content-disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, media_type=file.media, headers=headers)
 
 
-@get("/api/exchange/datasets/{dataset:str}/changes", tags=["reading"], summary="Change rows after a sequence number", sync_to_thread=True)
+@get(
+    "/api/exchange/datasets/{dataset:str}/changes",
+    tags=["reading"],
+    summary="Change rows after a sequence number",
+    sync_to_thread=True,
+)
 def get_changes(
-    request: AnyRequest, dataset: str, since: Annotated[int, Parameter(ge=0)] = 0,
-    limit: Annotated[int, Parameter(ge=1, le=1_000_000)] = 100_000,
+    request: AnyRequest, dataset: FromPath[str], since: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1_000_000)] = 100_000,
 ) -> Stream:  # fmt: skip
     """Arrow (Accept: application/vnd.apache.arrow.stream) or NDJSON, in order of `_sequence`. Ask again with `since` =
     the last `_sequence` you kept. 410 when `since` lies before what is still kept: begin anew from `records`.
@@ -165,7 +196,7 @@ def get_changes(
 
 
 @get("/api/exchange/datasets/{dataset:str}/records", tags=["reading"], summary="The current state", sync_to_thread=True)
-def get_records(request: AnyRequest, dataset: str) -> Stream:
+def get_records(request: AnyRequest, dataset: FromPath[str]) -> Stream:
     """Arrow or NDJSON; `x-last-sequence` is where to go on with `changes`."""
     return _stream(request, reading.records(identity.open_context(request), dataset))
 
@@ -190,21 +221,36 @@ def list_datasets(request: AnyRequest) -> list[DatasetState]:
     return reading.datasets(identity.open_context(request))
 
 
-@get("/api/exchange/datasets/{dataset:str}", tags=["datasets"], summary="One dataset and its record count", sync_to_thread=True)
-def get_dataset(request: AnyRequest, dataset: str) -> DatasetState:
+@get(
+    "/api/exchange/datasets/{dataset:str}",
+    tags=["datasets"],
+    summary="One dataset and its record count",
+    sync_to_thread=True,
+)
+def get_dataset(request: AnyRequest, dataset: FromPath[str]) -> DatasetState:
     """Where it stands."""
     return reading.dataset(identity.open_context(request), dataset)
 
 
-@get("/api/exchange/datasets/{dataset:str}/template.xlsx", tags=["datasets"], summary="The .xlsx to fill in", sync_to_thread=True)
-def get_template(request: AnyRequest, dataset: str) -> Response[bytes]:
+@get(
+    "/api/exchange/datasets/{dataset:str}/template.xlsx",
+    tags=["datasets"],
+    summary="The .xlsx to fill in",
+    sync_to_thread=True,
+)
+def get_template(request: AnyRequest, dataset: FromPath[str]) -> Response[bytes]:
     """A workbook with the right columns, drop-downs for codes, and an explanation of every field."""
     content = reading.template(identity.open_context(request), dataset)
     return Response(content, media_type=XLSX, headers={"content-disposition": f'attachment; filename="{dataset}.xlsx"'})
 
 
-@get("/api/exchange/reconciliation", tags=["operation"], summary="Sent = accepted + quarantined + duplicates, per dataset and day", sync_to_thread=True)
-def get_reconciliation(request: AnyRequest, day: date) -> list[ReconciledDay]:
+@get(
+    "/api/exchange/reconciliation",
+    tags=["operation"],
+    summary="Sent = accepted + quarantined + duplicates, per dataset and day",
+    sync_to_thread=True,
+)
+def get_reconciliation(request: AnyRequest, day: FromQuery[date]) -> list[ReconciledDay]:
     """One line per dataset that received something on that day (the city's time zone)."""
     return upkeep.reconcile(identity.open_context(request), day)
 

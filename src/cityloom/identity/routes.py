@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, delete, get, post, put
+from litestar import Request, Response, Router, delete, get, post, put
 from litestar.datastructures import Cookie
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta
@@ -262,10 +262,14 @@ def read_audit(
     return log.read(open_context(request), subject, actor, before, limit)
 
 
-ROUTES = [
+HANDLERS = [
     sign_in, who_am_i, sign_out, sign_out_everywhere, change_password,
     list_accounts, create_account, get_account, give_roles, reset_password,
     disable_account, enable_account, end_sessions,
     list_tokens, make_token, rotate_token, revoke_token,
     list_organisations, get_organisation, read_audit,
 ]  # fmt: skip
+
+# within a router each handler is registered once; given to the application one by one, Litestar 2.25 wraps those that
+# share an address in a second thread, and their answers are lost
+ROUTES = [Router("/", route_handlers=HANDLERS)]

@@ -57,7 +57,9 @@ def migrate(admin_url: str, packages: Sequence[str], app_password: str, lake_pas
             "CREATE TABLE IF NOT EXISTS kernel.migration (module text, name text, digest text NOT NULL,"
             " ran_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (module, name))"
         )
-        done = {(row[0], row[1]): row[2] for row in connection.execute("SELECT module, name, digest FROM kernel.migration")}
+        done = {
+            (row[0], row[1]): row[2] for row in connection.execute("SELECT module, name, digest FROM kernel.migration")
+        }
         _queue(connection)
         ran = sum(_run(connection, step, done) for step in steps(packages))
         _scope_key(connection, scope_key)
@@ -102,8 +104,9 @@ def _roles(connection: psycopg.Connection[Any], app_password: str, lake_password
     """The application and the lake's catalogue log in as two roles, neither superuser nor able to bypass policies."""
     for role, password in (("cityloom_app", app_password), ("cityloom_lake", lake_password)):
         exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-        verb = "ALTER" if exists else "CREATE"
-        text = f"{verb} ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT PASSWORD {{}}"
+        # only a superuser may name SUPERUSER in an ALTER, and a managed database gives none
+        verb, rights = ("ALTER", "") if exists else ("CREATE", " NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT")
+        text = f"{verb} ROLE {role} LOGIN{rights} PASSWORD {{}}"
         connection.execute(sql.SQL(text).format(sql.Literal(password)))
     admit_roles(connection, connection.info.dbname)
     connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
