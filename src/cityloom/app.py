@@ -1,6 +1,5 @@
 """The one plain list of the modules that are switched on, and how their parts are put together."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -11,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
-from cityloom.kernel import access, jobs, lake, migrate, packs, secrets, words
+from cityloom.kernel import access, jobs, lake, migrate, packs, processes, secrets, words
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import commands as audit_commands
 from cityloom.kernel.audit import keys
@@ -23,7 +22,6 @@ from cityloom.kernel.db import Database
 from cityloom.kernel.manifest import Job, Module
 from cityloom.kernel.postgres import Server, Talk
 from cityloom.kernel.settings import Settings
-
 
 
 def seal_audit(ctx: Context) -> None:
@@ -94,7 +92,7 @@ def lake_settings(settings: Settings, url: str) -> lake.LakeSettings:
         files=settings.lake_files,
         memory_mib=settings.lake_memory_mib,
         threads=settings.lake_threads,
-        temporary=settings.home / "tmp" / str(os.getpid()),
+        temporary=processes.own_folder(settings.home / "tmp"),
         s3=s3,
     )
 

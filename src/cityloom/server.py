@@ -1,10 +1,10 @@
 """The HTTP door: one ASGI application made of the modules' routes."""
 
+import copy
+
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
-import copy
-
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State

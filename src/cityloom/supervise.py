@@ -13,8 +13,7 @@ from types import FrameType
 import httpx
 
 from cityloom import app
-from cityloom.kernel import log
-from cityloom.kernel.errors import Problem
+from cityloom.kernel import log, processes
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings, environment
 
@@ -91,16 +90,16 @@ class City:
         """Database, migrations, packs, then the workers."""
         if self.server:
             self.server.start()
+        else:
+            self._await_database()
+        processes.drop_folders_of_the_dead(self.settings.home / "tmp")
         app.prepare(self.settings)
         figures = self.settings.home / "metrics"
         figures.mkdir(parents=True, exist_ok=True)
         for old in figures.glob("*.db"):
             old.unlink()
         env = {**os.environ, **environment(self.settings), "PROMETHEUS_MULTIPROC_DIR": str(figures)}
-        web = [sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "cityloom.server:create_app"]
-        web += ["--host", self.settings.host, "--port", str(self.settings.port), "--workers", str(self.settings.web_workers)]
-        web += ["--no-access-log", "--respawn-failed-workers", "--backpressure", "512", "--log-level", "warning"]
-        self.children = [Child("web", web, env)]
+        self.children = [Child("web", [sys.executable, "-m", "cityloom.server"], env)]
         work = [sys.executable, "-m", "cityloom.worker"]
         self.children += [Child(f"worker-{number}", work, env) for number in range(self.settings.job_workers)]
         for child in self.children:
@@ -115,20 +114,22 @@ class City:
                 if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
                     return
             except httpx.TransportError:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         raise TimeoutError(f"{self.url} did not become ready in {patience:.0f} s")
 
     def watch(self) -> None:
         """One look at every process."""
-        if self.server and not self.server.alive():
-            logger.error("database_ended")
-            try:
-                self.server.start()
-            except Problem as problem:
-                logger.error("database_start_failed", code=problem.code, reason=str(problem.params.get("reason", "")))
-                time.sleep(1)
+        if self.server and self.server.revive():
+            logger.error("database_ended_and_started_again")
         for child in self.children:
             child.watch()
+
+    def _await_database(self) -> None:
+        if not app.database_answers(self.settings):
+            self.talk("waiting for the database")
+            while not app.database_answers(self.settings):
+                time.sleep(0.5)
 
     def pids(self) -> list[int]:
         """The first process of the database and of each worker that runs."""

@@ -3,8 +3,10 @@
 import asyncio
 import time
 
+from procrastinate.exceptions import ConnectorException
+
 from cityloom import app
-from cityloom.kernel import log
+from cityloom.kernel import log, processes
 from cityloom.kernel.errors import Unavailable
 from cityloom.kernel.jobs import Queue
 from cityloom.kernel.settings import load
@@ -14,6 +16,7 @@ logger = log.logger("worker")
 
 def main() -> None:
     """Work until told to stop; waits for a database that is away."""
+    processes.die_with_parent()
     settings = load()
     log.configure(settings.log_level)
     while not app.database_answers(settings):
@@ -24,7 +27,7 @@ def main() -> None:
     timers.start()
     try:
         asyncio.run(queue.work(concurrency=1))
-    except Unavailable:
+    except (Unavailable, ConnectorException):
         logger.warning("worker_lost_database")
     finally:
         timers.stop()

@@ -8,17 +8,19 @@ from uuid import uuid4
 
 import procrastinate
 import psycopg
+import psycopg_pool
 
 from cityloom.kernel import log, metrics, outbox
 from cityloom.kernel.context import PLATFORM, Context, Parts
-from cityloom.kernel.db import Transaction
 from cityloom.kernel.db import PLATFORM as PLATFORM_SCOPE
+from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Problem, Unavailable
 from cityloom.kernel.manifest import Job, Listener, Module
 
 HEARTBEAT = 2.0
 DEAD_AFTER = 10.0
-MOST_TRIES = 20
+RETRY_AFTER = 5
+"""Seconds until a job that met an unavailable part is tried again. Short, because it keeps its lock while it waits."""
 
 logger = log.logger("jobs")
 
@@ -35,20 +37,30 @@ class Queue:
         self.parts = parts
         self.jobs = {f"{module.name}.{job.name}": job for module in modules for job in module.jobs}
         self.listeners = [listener for module in modules for listener in module.listeners]
-        connector = procrastinate.PsycopgConnector(conninfo=url, kwargs={"options": "-c search_path=jobs"})
+        connector = procrastinate.PsycopgConnector(
+            conninfo=url,
+            check=psycopg_pool.AsyncConnectionPool.check_connection,
+            kwargs={"options": "-c search_path=jobs"},
+        )
         self.app = procrastinate.App(connector=connector)
-        retry = procrastinate.RetryStrategy(max_attempts=MOST_TRIES, exponential_wait=2, retry_exceptions=[Unavailable])
+        self._at_work: set[int | None] = set()
+        self._worker: int | None = None
+        retry = procrastinate.RetryStrategy(wait=RETRY_AFTER, retry_exceptions=[Unavailable])
         for name, job in self.jobs.items():
             if job.every is None:
-                self.app.task(name=name, queue="work", retry=retry)(self._task(name, job))
+                self.app.task(name=name, queue="work", retry=retry, pass_context=True)(self._task(name, job))
 
     def _task(self, name: str, job: Job) -> Callable[..., None]:
-        def run(**arguments: str | int | None) -> None:
+        def run(context: procrastinate.JobContext, **arguments: str | int | None) -> None:
+            self._worker = context.job.worker_id
+            self._at_work.add(context.job.id)
             try:
                 job.run(platform_context(self.parts, name), **arguments)
             except Problem as problem:
                 logger.warning("job_refused", job=name, code=problem.code)
                 raise
+            finally:
+                self._at_work.discard(context.job.id)
 
         return run
 
@@ -74,16 +86,34 @@ class Queue:
                 reaper.cancel()
 
     async def _reap(self) -> None:
-        """Hand the jobs of workers whose heart stopped to the living ones."""
-        manager = self.app.job_manager
+        """Hand the jobs of workers whose heart stopped to the living ones, and this worker's own lost jobs."""
+        lost: set[int | None] = set()
         while True:
             await asyncio.sleep(HEARTBEAT)
             try:
-                for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
-                    logger.warning("job_of_dead_worker", job=job.task_name, id=job.id)
-                    await manager.retry_job(job)
+                lost = await self._look_after(lost)
             except procrastinate.exceptions.ConnectorException:
                 logger.warning("reaper_waits_for_database")
+            except Exception:
+                logger.exception("reaper_failed")
+
+    async def _look_after(self, lost: set[int | None]) -> set[int | None]:
+        """One look; the ids of jobs that stand as ours and that nobody works on. Seen twice, they are queued again.
+
+        Such a job ended while the database was away and could not say so; its lock would be held for ever.
+        """
+        manager = self.app.job_manager
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER):
+            logger.warning("job_of_dead_worker", job=job.task_name, id=job.id)
+            await manager.retry_job(job)
+        if self._worker is None:
+            return set()
+        standing = await manager.list_jobs_async(status="doing", worker_id=self._worker)
+        idle = {job.id: job for job in standing if job.id not in self._at_work}
+        for id in idle.keys() & lost:
+            logger.warning("job_without_end", job=idle[id].task_name, id=id)
+            await manager.retry_job(idle[id])
+        return set(idle)
 
 
 def enqueue(tx: Transaction, task: str, arguments: Mapping[str, str | int | None], lock: str) -> None:
@@ -92,6 +122,16 @@ def enqueue(tx: Transaction, task: str, arguments: Mapping[str, str | int | None
         """SELECT jobs.procrastinate_defer_jobs_v1(ARRAY[ROW('work', %s, 0, %s, NULL, %s::jsonb, NULL)
              ::jobs.procrastinate_job_to_defer_v1])""",
         [task, lock, psycopg.types.json.Jsonb(dict(arguments))],
+    )
+
+
+def queued(tx: Transaction, task: str, arguments: Mapping[str, str | int | None]) -> bool:
+    """Whether this very job waits or runs already."""
+    return tx.scalar(
+        bool,
+        """SELECT EXISTS (SELECT FROM jobs.procrastinate_jobs
+             WHERE task_name = %s AND args = %s::jsonb AND status IN ('todo', 'doing'))""",
+        [task, psycopg.types.json.Jsonb(dict(arguments))],
     )
 
 
@@ -142,14 +182,16 @@ class Timers:
             except Unavailable as problem:
                 metrics.TICKS.labels(name, "unavailable").inc()
                 logger.info("timed_job_waits", job=name, code=problem.code)
-            except Exception:  # noqa: BLE001 - the boundary of a timed job: logged, counted, tried again
+            except Exception:
                 metrics.TICKS.labels(name, "failed").inc()
                 logger.exception("timed_job_failed", job=name)
             self._stop.wait(max(0.05, pause - (time.monotonic() - started)))
 
     def _alone(self, name: str, run: Callable[[], None]) -> None:
         with self.parts.db.raw() as connection:
-            row = connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", ["timer " + name]).fetchone()
+            row = connection.execute(
+                "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", ["timer " + name]
+            ).fetchone()
             if row is None or not row[0]:
                 return
             try:

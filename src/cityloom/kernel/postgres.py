@@ -78,6 +78,8 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
         self.adopted: int | None = None
         self._lock: IO[str] | None = None
+        self._spawned_at = self._revive_at = 0.0
+        self._revive_pause = 0.2
 
     @property
     def admin_url(self) -> str:
@@ -127,6 +129,23 @@ class Server:
             psycopg.connect(self.admin_url, connect_timeout=3).close()
         except psycopg.OperationalError:
             return False
+        return True
+
+    def revive(self) -> bool:
+        """Start an ended server again and do not wait for it; call it now and then. Whether this call started it.
+
+        It ends at once while backends of a killed postmaster still hold its memory, or the disk is full: then the
+        pause before the next try doubles, up to five seconds.
+        """
+        now = time.monotonic()
+        if self.alive() or now < self._revive_at:
+            return False
+        self._revive_pause = min(self._revive_pause * 2, 5.0) if now - self._spawned_at < 30 else 0.2
+        self._revive_at = now + self._revive_pause
+        self.process, self.adopted = None, self._running_pid()
+        if self.adopted is None:
+            self._forget_stale_pid()
+            self._spawn()
         return True
 
     def alive(self) -> bool:
@@ -228,6 +247,7 @@ class Server:
         return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
 
     def _spawn(self) -> None:
+        self._spawned_at = time.monotonic()
         self._make_private(self.sockets)
         options = [f"--{key}={value}" for key, value in CONFIG.items()]
         command = [
@@ -283,7 +303,8 @@ class Server:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (OSError, ValueError, IndexError):
             return None
-        return pid if os.fsencode(self.data) in words and state != "Z" else None
+        ours = words[0].endswith(b"postgres") and os.fsencode(self.data) in words
+        return pid if ours and state != "Z" else None
 
     def _forget_stale_pid(self) -> None:
         (self.data / "postmaster.pid").unlink(missing_ok=True)

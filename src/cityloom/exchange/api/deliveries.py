@@ -121,7 +121,7 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
         delivery = _found(tx, dataset, id)
     if delivery.state not in (State.received, State.committing):
         return receipt_of(ctx, delivery)
-    with ctx.lake.turn(), metrics.DELIVERY_SECONDS.time(), at_work(ctx, delivery), ctx.lake.session() as cursor:
+    with at_work(ctx, delivery), ctx.lake.turn(), metrics.DELIVERY_SECONDS.time(), ctx.lake.session() as cursor:
         try:
             source = gate.check(ctx, cursor, delivery)
         except Problem as problem:

@@ -8,9 +8,13 @@ from cityloom.exchange.contracts import Overdue, ReconciledDay
 from cityloom.exchange.events import DatasetOverdue
 from cityloom.exchange.rules import due
 from cityloom.exchange.store import ledger
-from cityloom.kernel import jobs, metrics
+from cityloom.exchange.store.ledger import Delivery
+from cityloom.kernel import jobs, lanes, log, metrics
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
+from cityloom.kernel.errors import Unavailable
+
+logger = log.logger("exchange")
 
 
 def sweep(ctx: Context) -> None:
@@ -18,15 +22,31 @@ def sweep(ctx: Context) -> None:
     with ctx.begin() as tx:
         left = ledger.waiting(tx, ctx.clock.now())
         metrics.BACKLOG.set(ledger.backlog(tx))
-    for dataset in sorted({each.dataset for each in left if each.state != "received"}):
-        with ctx.lake.session() as cursor, deliveries.commit_lock(ctx, dataset):
-            deliveries.finish(ctx, cursor, dataset)
     for each in left:
         if each.state == "received":
-            with ctx.begin() as tx:
-                ledger.touch(tx, each, ctx.clock.now())
-                arguments: dict[str, str | int | None] = {"dataset": each.dataset, "delivery": each.id}
-                jobs.enqueue(tx, "exchange.process", arguments, lock=f"exchange/{each.dataset}")
+            _queue_again(ctx, each)
+    for dataset in sorted({each.dataset for each in left if each.state != "received"}):
+        try:
+            _finish(ctx, dataset)
+        except Unavailable:
+            raise
+        except Exception:
+            logger.exception("sweep_failed", dataset=dataset)  # and the other datasets go on
+
+
+def _finish(ctx: Context, dataset: str) -> None:
+    # whoever holds the lane finishes what others left before doing its own, so there is nothing to wait for
+    with ctx.lake.session() as cursor, lanes.try_hold(ctx.parts.db, deliveries.lane(dataset)) as term:
+        if term:
+            deliveries.finish(ctx, cursor, dataset)
+
+
+def _queue_again(ctx: Context, delivery: Delivery) -> None:
+    arguments: dict[str, str | int | None] = {"dataset": delivery.dataset, "delivery": delivery.id}
+    with ctx.begin() as tx:
+        ledger.touch(tx, delivery, ctx.clock.now())
+        if not jobs.queued(tx, "exchange.process", arguments):
+            jobs.enqueue(tx, "exchange.process", arguments, lock=deliveries.lane(delivery.dataset))
 
 
 def clean_spool(ctx: Context) -> None:
