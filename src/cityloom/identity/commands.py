@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -75,5 +76,5 @@ def _show(parts: Parts, issued: Sequence[OneTimePassword], as_json: bool) -> Non
         for each in issued:
             held = ", ".join(parts.words.say(f"identity.role_{role}", language) for role in each.roles)
             sys.stdout.write(f"{each.account}\t{each.password}\t{held}\n")
-    days = (issued[0].valid_until - parts.clock.now()).days + 1
+    days = round((issued[0].valid_until - parts.clock.now()) / timedelta(days=1))
     talk.print(parts.words.say("identity.one_time_passwords", language, days=days), highlight=False)

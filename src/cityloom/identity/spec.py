@@ -1,6 +1,9 @@
 """identity/organisations.yaml of a pack: which organisations the city has."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from cityloom.identity.contracts import OrganisationKind
 from cityloom.kernel.errors import Invalid
@@ -13,7 +16,7 @@ FILE = "organisations"
 class DeclaredOrganisation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One organisation as a pack declares it."""
 
-    code: str
+    code: Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
     title: Text
     kind: OrganisationKind
     division: str = ""
