@@ -129,6 +129,8 @@ class Database:
                 signed = self.sign(scope, backend_pid, started)
                 connection.execute("SELECT set_config('cityloom.scope', %s, true)", [signed])
                 yield Transaction(connection)
+        except psycopg.errors.DiskFull as error:
+            raise Unavailable("kernel.disk_full", free=0, needed="?") from error
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise Unavailable("kernel.database_unreachable") from error
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-from anyio import to_thread
+from anyio import CancelScope, current_time, move_on_after, to_thread
 
 from cityloom.exchange.api import deliveries
 from cityloom.exchange.contracts import Spooled
@@ -21,6 +21,8 @@ from cityloom.kernel.errors import BadRequest, TooLarge, Unavailable
 BEAT = 5.0
 GATHER = 1 << 20
 CHECK_EVERY = 64 << 20
+PATIENCE = 60.0
+"""Seconds that a sender may send nothing."""
 
 
 class Writer:
@@ -58,6 +60,7 @@ class Writer:
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
+            _sync_folder(self.path.parent)
         except OSError as error:
             raise _full(error) from error
         self._file.close()
@@ -76,6 +79,15 @@ class Writer:
             raise Unavailable("kernel.disk_full", free=free, needed=needed)
 
 
+def _sync_folder(folder: Path) -> None:
+    """The name of a new file is on disk only when its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _full(error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Unavailable("kernel.disk_full", free=0, needed="?")
@@ -85,7 +97,7 @@ def _full(error: OSError) -> Exception:
 async def receive(ctx: Context, delivery: Delivery | None, stream: AsyncIterator[bytes], length: int | None) -> Spooled:
     """Spool the body of a request. On any failure nothing is kept and the id is given back.
 
-    Raises TooLarge, Unavailable, BadRequest `exchange.body_cut_off`.
+    Raises TooLarge, Unavailable, BadRequest `exchange.body_cut_off` or `exchange.sender_stalled`.
     """
     ours = delivery if delivery is not None and delivery.state == "receiving" else None
     writer = None
@@ -99,22 +111,27 @@ async def receive(ctx: Context, delivery: Delivery | None, stream: AsyncIterator
         if writer is not None:
             writer.drop()
         if ours is not None:
-            with suppress(Unavailable):
+            with CancelScope(shield=True), suppress(Unavailable):
                 await to_thread.run_sync(deliveries.abandon, ctx, ours)
         raise
 
 
 async def _pour(ctx: Context, delivery: Delivery | None, writer: Writer, stream: AsyncIterator[bytes]) -> None:
     gathered, size, beaten = [], 0, time.monotonic()
-    async for chunk in stream:
-        gathered.append(chunk)
-        size += len(chunk)
-        if size >= GATHER:
-            await to_thread.run_sync(writer.write, b"".join(gathered))
-            gathered, size = [], 0
-        if delivery is not None and time.monotonic() - beaten > BEAT:
-            beaten = time.monotonic()
-            await to_thread.run_sync(deliveries.keep_alive, ctx, delivery)
+    with move_on_after(PATIENCE) as scope:
+        async for chunk in stream:
+            gathered.append(chunk)
+            size += len(chunk)
+            if size >= GATHER:
+                await to_thread.run_sync(writer.write, b"".join(gathered))
+                gathered, size = [], 0
+            if time.monotonic() - beaten > BEAT:
+                beaten = time.monotonic()
+                if delivery is not None:
+                    await to_thread.run_sync(deliveries.keep_alive, ctx, delivery)
+                scope.deadline = current_time() + PATIENCE
+    if scope.cancelled_caught:
+        raise BadRequest("exchange.sender_stalled", seconds=int(PATIENCE))
     await to_thread.run_sync(writer.write, b"".join(gathered))
 
 
