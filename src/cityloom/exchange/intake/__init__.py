@@ -1,0 +1,1 @@
+"""The intake of the exchange: from the bytes a department sends to a DuckDB relation of text columns."""
