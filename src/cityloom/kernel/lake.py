@@ -30,7 +30,7 @@ EXTENSIONS = {
     "httpfs": duckdb_extension_httpfs,
 }
 LATE = "this lake commit is late"
-"""What `lake.refuse_late_commit()` says (migration 0006)."""
+"""What `lake.refuse_late_commit()` says (migration 0005)."""
 NO_ROOM = "No space left on device"
 BROKEN = (duckdb.FatalException, duckdb.InternalException)
 """After these an instance of DuckDB refuses all further work."""

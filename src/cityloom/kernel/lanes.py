@@ -2,7 +2,7 @@
 
 One process at a time holds a lane, by a PostgreSQL advisory lock. Such a lock ends with its connection, which may break
 while its holder goes on; so every holding is a term with a number, and the lake's catalogue refuses what comes from a
-term that is over (migration 0006). Whoever holds a lane therefore sees all that any earlier holder will ever have
+term that is over (migration 0005). Whoever holds a lane therefore sees all that any earlier holder will ever have
 written.
 """
 
