@@ -1,0 +1,1 @@
+"""A made-up city that no resident lives in, delivered the way a real one would be."""

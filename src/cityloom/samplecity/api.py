@@ -1,0 +1,224 @@
+"""The sample city: a plan of a city from its pack, and the files its departments would deliver, one after the other."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from cityloom.kernel import packs
+from cityloom.kernel.errors import Invalid
+from cityloom.samplecity import spec
+from cityloom.samplecity.contracts import PlannedDelivery
+from cityloom.samplecity.rules import chance, drafts, dress, facilities, files, geometry, layout, population, times
+from cityloom.samplecity.rules.drafts import State
+from cityloom.samplecity.rules.habits import HABITS
+from cityloom.samplecity.rules.layout import Communities, Part
+from cityloom.samplecity.rules.recipes import Recipe, book
+from cityloom.samplecity.rules.world import Roll, Scene, World
+from cityloom.samplecity.spec import City, District
+
+FEWEST, MOST = 10_000, 20_000_000
+MOST_MONTHS = 4
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that is settled before the first file is written."""
+
+    city: str
+    people: int
+    seed: int
+    as_of: datetime
+    world: World
+    census: tuple[District, ...]
+    blocks: list[list[Part]]
+    datasets: dict[str, spec.Dataset]
+    """The declarations of the datasets that are delivered, by name."""
+
+
+def plan(city: Path | packs.Packs, people: int, seed: int, as_of: datetime, months: int = 2) -> Plan:
+    """Plan the sample city of a city pack: a full delivery of everything, then the changes of `months` months.
+
+    `city` is the pack's folder (packs it needs lie beside it or are shipped), or the packs that are on. `as_of` is the
+    aware moment at which the files will be handed in: the last month ended before it, and timestamps are fresh by it.
+    The same arguments give the same files, byte for byte. Raises Invalid `samplecity.people_out_of_range`,
+    `samplecity.months_out_of_range`, `samplecity.pack_wrong`.
+    """
+    if not FEWEST <= people <= MOST:
+        raise Invalid("samplecity.people_out_of_range", people=people, least=FEWEST, most=MOST)
+    if not 0 <= months <= MOST_MONTHS:
+        raise Invalid("samplecity.months_out_of_range", months=months, most=MOST_MONTHS)
+    chosen = city if isinstance(city, packs.Packs) else _found(city)
+    folder = _city_folder(chosen)
+    described = packs.decode(folder / "city.yaml", City)
+    try:
+        census = spec.census(_read(folder, described.census))
+    except ValueError as error:
+        raise Invalid("samplecity.pack_wrong", file=str(folder / described.census), reason=str(error)) from error
+    communities = _communities(seed, folder, described, census)
+    parts = layout.parts(people, census, communities)
+    world = World(
+        seed, described, _names(chosen), times.periods(as_of, described.time_zone, months),
+        _districts(folder, described, census), communities, facilities.schools(seed, parts, communities),
+        facilities.clinics(seed, described, parts, communities),
+        {name: _features(folder, file).features for name, file in described.stops.items()},
+    )  # fmt: skip
+    return Plan(folder.parent.name, people, seed, as_of, world, census, layout.blocks(parts), _datasets(chosen))
+
+
+def count(plan: Plan) -> int:
+    """How many deliveries the plan comes to, at most (a file with no rows is not delivered)."""
+    total = 0
+    for recipes, times_each in ((book.CITY, 1), (book.BLOCK, len(plan.blocks))):
+        for recipe in _delivered(plan, recipes):
+            total += times_each * sum(len(HABITS[recipe.dataset].modes(period.number)) for period in plan.world.periods)
+    return total
+
+
+def deliveries(plan: Plan, spool: Path) -> Iterator[PlannedDelivery]:
+    """The deliveries in an order in which no record names one that is still to come.
+
+    Each file is written into `spool` just before it is given out; whoever takes it removes it.
+    """
+    states: dict[tuple[str, int], State] = {}
+    kept: tuple[int, Scene] | None = None
+    for period in plan.world.periods:
+        yield from _some(plan, spool, Scene(plan.world), 0, book.CITY, period.number, states)
+        for block, parts in enumerate(plan.blocks):
+            if kept is None or kept[0] != block:
+                kept = None  # two blocks at once would take twice the memory
+                kept = block, Scene(plan.world, _people(plan, block, parts))
+            yield from _some(plan, spool, kept[1], block, book.BLOCK, period.number, states)
+
+
+def _some(
+    plan: Plan, spool: Path, scene: Scene, block: int, recipes: tuple[Recipe, ...], period: int,
+    states: dict[tuple[str, int], State],
+) -> Iterator[PlannedDelivery]:  # fmt: skip
+    local = plan.as_of.astimezone(ZoneInfo(plan.world.city.time_zone)).replace(tzinfo=None, microsecond=0)
+    for recipe in _delivered(plan, recipes):
+        habit, dataset = HABITS[recipe.dataset], plan.datasets[recipe.dataset]
+        modes = habit.modes(period)
+        if not modes:
+            continue
+        roll = recipe.roll(scene)
+        for mode in modes:
+            state = states.get((recipe.dataset, block), drafts.start(roll))
+            draft = _draft(scene, recipe, roll, state, period, mode)
+            order = files.Order(recipe, dataset, habit.dress(period, len(draft.entity)), mode, period, local)
+            file = files.make(scene, roll, order, draft)
+            if file is not None:
+                states[recipe.dataset, block] = drafts.settle(state, draft, file.spoiled, mode)
+                yield _planned(plan, spool, order, block, file)
+
+
+def _draft(scene: Scene, recipe: Recipe, roll: Roll, state: State, period: int, mode: str) -> drafts.Draft:
+    key = chance.key(scene.key, recipe.dataset)
+    if period == 0:
+        return drafts.first(roll)
+    if mode == "delete":
+        return drafts.removal(key, roll, state, period)
+    return drafts.later(key, roll, state, period, mode, recipe.varies)
+
+
+def _planned(plan: Plan, spool: Path, order: files.Order, block: int, file: files.File) -> PlannedDelivery:
+    label = plan.world.periods[order.period].label
+    name = f"{order.recipe.dataset}.{label}.{'full' if order.period == 0 else order.mode}.{block + 1:03d}"
+    path = spool / f"{name}{order.dress.ending}"
+    path.write_bytes(file.data)
+    return PlannedDelivery(
+        dataset=order.recipe.dataset, delivery_id=name, organisation=order.dataset.keeper, mode=order.mode,
+        period=label,
+        content_type=dress.CONTENT_TYPES[order.dress.format], content_encoding="gzip" if order.dress.gzip else "",
+        charset=order.dress.charset if order.dress.format == "csv" else None, path=path, bytes=len(file.data),
+        sha256=hashlib.sha256(file.data).hexdigest(), rows=file.rows, accepted=file.accepted,
+        quarantined=file.quarantined, duplicates=file.duplicates, deletes=file.deletes, truth=file.truth,
+    )  # fmt: skip
+
+
+def _delivered(plan: Plan, recipes: tuple[Recipe, ...]) -> list[Recipe]:
+    """The recipes of datasets that the city's packs declare, and for which there is something to deliver."""
+    stops = {recipe.dataset for recipe in recipes if recipe.dataset.endswith("_stop")} - set(plan.world.stops)
+    return [recipe for recipe in recipes if recipe.dataset in plan.datasets and recipe.dataset not in stops]
+
+
+def _people(plan: Plan, block: int, parts: list[Part]) -> population.Population:
+    world = plan.world
+    return population.build(
+        plan.seed, block, parts, plan.census, world.communities.weight, world.city, world.names, world.periods
+    )
+
+
+def _found(city: Path) -> packs.Packs:
+    """The pack in this folder and what it needs."""
+    name = packs.decode(city / "pack.yaml", packs.Manifest).name
+    return packs.choose([packs.shipped(), city.absolute().parent, city], name)
+
+
+def _city_folder(chosen: packs.Packs) -> Path:
+    for pack in reversed(chosen.order):
+        if (pack.folder / "samplecity" / "city.yaml").is_file():
+            return pack.folder / "samplecity"
+    names = ", ".join(pack.name for pack in chosen)
+    raise Invalid("samplecity.pack_wrong", file=names, reason="no pack has samplecity/city.yaml")
+
+
+def _names(chosen: packs.Packs) -> spec.Names:
+    for pack in reversed(chosen.order):
+        if (pack.folder / "samplecity" / "names.yaml").is_file():
+            return packs.decode(pack.folder / "samplecity" / "names.yaml", spec.Names)
+    names = ", ".join(pack.name for pack in chosen)
+    raise Invalid("samplecity.pack_wrong", file=names, reason="no pack has samplecity/names.yaml")
+
+
+def _datasets(chosen: packs.Packs) -> dict[str, spec.Dataset]:
+    elements: dict[str, spec.Element] = {}
+    for pack in chosen:
+        path = pack.folder / "catalogue" / "elements.yaml"
+        if path.is_file():
+            elements.update(packs.decode(path, dict[str, spec.Element]))
+    return {
+        name: dataset.inheriting(elements)
+        for name, dataset in chosen.read("exchange", spec.Dataset).items()
+        if name in HABITS
+    }
+
+
+def _read(folder: Path, name: str) -> str:
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise Invalid("samplecity.pack_wrong", file=str(folder / name), reason=str(error)) from error
+
+
+def _features(folder: Path, name: str) -> spec.Features:
+    try:
+        return msgspec.json.decode(_read(folder, name), type=spec.Features)
+    except msgspec.DecodeError as error:
+        raise Invalid("samplecity.pack_wrong", file=str(folder / name), reason=str(error)) from error
+
+
+def _districts(folder: Path, city: City, census: tuple[District, ...]) -> tuple[spec.Place, ...]:
+    known = {place.code: place for place in spec.places(_read(folder, city.district_names))}
+    return tuple(known[district.code] for district in census)
+
+
+def _communities(seed: int, folder: Path, city: City, census: tuple[District, ...]) -> Communities:
+    found = [
+        place
+        for place in spec.places(_read(folder, city.communities))
+        if place.code[:6] in {one.code for one in census}
+    ]
+    streets = {place.code: place for place in spec.places(_read(folder, city.streets))}
+    districts = {place.code: place for place in spec.places(_read(folder, city.district_names))}
+    order = {district.code: place for place, district in enumerate(census)}
+    shapes = geometry.shapes(_features(folder, city.districts))
+    longitude, latitude = geometry.centres(seed, found, shapes, city.inside)
+    names = tuple(city.title.zh + districts[place.code[:6]].zh + streets[place.parent].zh + place.zh for place in found)
+    number = np.array([order[place.code[:6]] for place in found], np.int64)
+    return Communities(
+        tuple(place.code for place in found), names, number, layout.weights(seed, tuple(found)), longitude, latitude
+    )
