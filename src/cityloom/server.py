@@ -1,11 +1,9 @@
 """The HTTP door: one ASGI application made of the modules' routes."""
 
-import copy
-
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
@@ -22,8 +20,8 @@ def make_app(parts: Parts) -> Litestar:
     """The application over these parts."""
     routes = [*http.ROUTES, *(route for module in city.MODULES for route in module.routes)]
     return Litestar(
-        # registering wraps a handler for good, so a second application must not be given the same one
-        route_handlers=[copy.deepcopy(route) for route in routes],
+        # one router: handed over singly, handlers that share a path would be registered, and wrapped, once for each
+        route_handlers=[Router(path="/", route_handlers=routes)],
         state=State({"parts": parts}),
         middleware=[http.number_requests],
         exception_handlers={Exception: http.answer_problem},

@@ -1,5 +1,6 @@
 """What crosses the border of the exchange: declarations, receipts, changes, reconciliation."""
 
+import re
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -7,7 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-DeliveryId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
+DELIVERY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
+DeliveryId = Annotated[str, Meta(pattern=f"^{DELIVERY_ID.pattern}$")]
 
 
 class Mode(StrEnum):

@@ -16,7 +16,18 @@ import duckdb
 import msgspec
 
 from cityloom.exchange.api import gate
-from cityloom.exchange.contracts import Counts, Declaration, Mode, Receipt, Refusal, Signature, Spooled, State, Trial
+from cityloom.exchange.contracts import (
+    DELIVERY_ID,
+    Counts,
+    Declaration,
+    Mode,
+    Receipt,
+    Refusal,
+    Signature,
+    Spooled,
+    State,
+    Trial,
+)
 from cityloom.exchange.events import DeliveryAccepted, DeliveryWithdrawn
 from cityloom.exchange.store import ledger, quarantine, records
 from cityloom.exchange.store.ledger import Delivery
@@ -24,7 +35,7 @@ from cityloom.kernel import jobs, lanes, log, metrics
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import Conflict, Invalid, NotFound, Problem, Unavailable
+from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NotFound, Problem, Unavailable
 
 logger = log.logger("exchange")
 
@@ -54,6 +65,8 @@ def claim(ctx: Context, dataset: str, id: str, declared: Declaration) -> Deliver
     """
     row = describe(ctx, dataset)
     ctx.require("exchange.deliver", resource(row))
+    if not DELIVERY_ID.fullmatch(id):
+        raise BadRequest("exchange.delivery_id_wrong", delivery=id[:130])
     mode = _mode(ctx, dataset, declared)
     with ctx.begin() as tx:
         now = ctx.clock.now()

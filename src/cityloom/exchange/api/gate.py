@@ -112,7 +112,9 @@ ENCODINGS = ("", "identity", "gzip", "x-gzip")
 
 def check(ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: ledger.Delivery) -> Checked:
     """Check a received delivery's rows into `checked`. Raises the Problem for which the file is refused whole."""
-    said = Declaration(media=delivery.media, encoding=delivery.encoding, charset=delivery.charset, rows=delivery.declared_rows)
+    said = Declaration(
+        media=delivery.media, encoding=delivery.encoding, charset=delivery.charset, rows=delivery.declared_rows
+    )
     spooled = Spooled(delivery.spool or "", delivery.bytes or 0, delivery.sha256 or "")
     return check_file(ctx, cursor, delivery.dataset, Mode(delivery.mode), said, spooled)
 
@@ -138,26 +140,31 @@ def check_file(
 
 
 def _read(
-    ctx: Context, cursor: duckdb.DuckDBPyConnection, resolved: ResolvedDataset, mode: Mode, declared: Declaration, path: Path
+    ctx: Context,
+    cursor: duckdb.DuckDBPyConnection,
+    resolved: ResolvedDataset,
+    mode: Mode,
+    declared: Declaration,
+    path: Path,
 ) -> Matched:
     """Make the temporary table `delivered`: `_row`, `_faults` and a text for every field of the dataset."""
     needed = resolved.key if mode == Mode.delete else tuple(field.name for field in resolved.fields if field.required)
-    wanted = [
-        Wanted(field.name, (field.title.en, field.title.zh), field.name in needed) for field in resolved.fields
-    ]
+    wanted = [Wanted(field.name, (field.title.en, field.title.zh), field.name in needed) for field in resolved.fields]
     limits = Limits(max_bytes=4 * ctx.settings.delivery_max_mib << 20)
     with read.open_source(
         cursor, path, format_of(declared, path), ctx.settings.spool, limits, charset=declared.charset, fields=wanted
     ) as source:
         matched = columns.match(source.columns, wanted)
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE delivered AS {matched.select(source.table)}")
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE delivered AS {matched.select(source.scan())}")
     return matched
 
 
 def _texts(resolved: ResolvedDataset) -> str:
     """The delivered rows as the checks take them; a row that could not be read as it came says so in `_intake`."""
     fields = ", ".join(sql.name(field.name) for field in resolved.fields)
-    intake = "CASE WHEN _faults IS NOT NULL THEN CASE WHEN _faults[1].rule = 'encoding' THEN 'encoding' ELSE 'shape' END END"
+    intake = (
+        "CASE WHEN _faults IS NOT NULL THEN CASE WHEN _faults[1].rule = 'encoding' THEN 'encoding' ELSE 'shape' END END"
+    )
     return f"SELECT _row, {intake} AS _intake, {fields} FROM delivered"
 
 
