@@ -10,9 +10,9 @@ import pytest
 from identity_kit import ORGANISATIONS, TurnedClock, a_pack, cheap_hashes
 from typer.testing import CliRunner
 
-from cityloom.identity import commands, spec
+from cityloom.identity import api, commands, spec
 from cityloom.identity.api import accounts, organisations, sessions
-from cityloom.identity.contracts import Attempt, OneTimePassword, Organisation, OrganisationKind, Role
+from cityloom.identity.contracts import Attempt, Credentials, OneTimePassword, Organisation, OrganisationKind, Role
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.errors import Conflict, Invalid, NotFound, Refused
@@ -216,3 +216,18 @@ def test_the_command_lets_an_administrator_in_again(empty: Parts, tmp_path: Path
     assert issued.password != first.password
     attempt = Attempt(account="sysadmin", password=issued.password, address="192.0.2.1")
     assert sessions.sign_in(ctx.parts, attempt).me.account == "sysadmin"
+
+
+def test_the_command_gives_a_department_its_token(empty: Parts, tmp_path: Path) -> None:
+    ctx = with_pack(empty, tmp_path)
+    organisations.install(ctx)
+    secrets = [run(ctx.parts, "token", "psb", *more).stdout.strip() for more in ((), ("--right", "exchange.deliver"))]
+    found = [
+        api.authenticate(ctx.parts, Credentials(method="PUT", authorization=f"Bearer {secret}")) for secret in secrets
+    ]
+    assert {(each.name, each.organisation, each.roles) for each in found} == {
+        ("psb-service", "psb", frozenset({"data_officer"}))
+    }
+    assert [each.rights for each in found] == [frozenset(commands.DELIVERING), frozenset({"exchange.deliver"})]
+    with pytest.raises(NotFound):
+        run(ctx.parts, "token", "nobody")

@@ -52,13 +52,13 @@ def reset_password(context: typer.Context, account: str, home: Home = None, as_j
 def token(
     context: typer.Context,
     organisation: str,
-    right: Annotated[list[str], typer.Option(help="What it may do; repeat for several.")] = list(DELIVERING),  # noqa: B008
+    right: Annotated[list[str] | None, typer.Option(help="What it may do; repeat for several.")] = None,
     days: Annotated[int, typer.Option(help="How long it lasts.", min=1)] = 90,
     home: Home = None,
 ) -> None:
     """A token for a department's program, shown this once: it may deliver and read back what its organisation keeps."""
     with _parts(context, home) as parts:
-        made = services.issue(platform_context(parts, "token"), organisation, right, days)
+        made = services.issue(platform_context(parts, "token"), organisation, right or DELIVERING, days)
     sys.stdout.write(made.secret + "\n")
 
 
