@@ -62,6 +62,7 @@ def prepare(settings: Settings) -> int:
 
 def open_parts(settings: Settings) -> Parts:
     """The running parts of this process. Needs a prepared database."""
+    processes.drop_folders_of_the_dead(settings.home / "tmp")
     url = admin_url(settings)
     key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
     chosen = packs.choose(packs.folders(settings), settings.city)

@@ -13,7 +13,7 @@ from types import FrameType
 import httpx
 
 from cityloom import app
-from cityloom.kernel import log, processes
+from cityloom.kernel import log
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings, environment
 
@@ -92,7 +92,6 @@ class City:
             self.server.start()
         else:
             self._await_database()
-        processes.drop_folders_of_the_dead(self.settings.home / "tmp")
         app.prepare(self.settings)
         figures = self.settings.home / "metrics"
         figures.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """A whole city in processes of its own, to be killed in every way."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,9 +12,13 @@ from pathlib import Path
 import httpx
 
 from cityloom import app, client
+from cityloom.bench.line import tree
+from cityloom.identity.api import services
+from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings, environment
 
+RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes", "exchange.withdraw")
 PACK = """\
 name: small
 title: {en: Small town, zh: 小镇}
@@ -61,11 +66,21 @@ class RunningCity:
         if not packs.exists():
             packs.mkdir()
             write_pack(packs)
-        values = {"home": folder / "home", "packs": str(packs), "city": "small", "port": free_port(), "language": "en",
-                  "lake_memory_mib": 512, "secure_cookies": False, "min_free_mib": 64, "log_level": "warning"}
+        values: dict[str, object] = {
+            "home": folder / "home",
+            "packs": str(packs),
+            "city": "small",
+            "port": free_port(),
+            "language": "en",
+            "lake_memory_mib": 512,
+            "secure_cookies": False,
+            "min_free_mib": 1,
+            "log_level": "info",
+        }
         self.settings = Settings(**(values | changed))  # type: ignore[arg-type]
         self.url = f"http://127.0.0.1:{self.settings.port}"
         self.log = folder / "serve.log"
+        self.server = Server(self.settings.home)
         self.process: subprocess.Popen[bytes] | None = None
         self._token = ""
 
@@ -76,56 +91,67 @@ class RunningCity:
             command = [sys.executable, "-m", "cityloom", "serve"]
             self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
 
-    def wait(self, patience: float = 90.0) -> None:
-        """Until it is ready."""
-        end = time.monotonic() + patience
-        while time.monotonic() < end:
+    def wait(self, patience: float = 90.0) -> float:
+        """Until it is ready; the seconds that took."""
+        started = time.monotonic()
+        while time.monotonic() < started + patience:
             try:
                 if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
-                    return
+                    return time.monotonic() - started
             except httpx.TransportError:
                 pass
             time.sleep(0.1)
-        raise AssertionError(f"not ready after {patience} s:\n{self.log.read_text()[-3000:]}")
+        raise AssertionError(f"not ready after {patience} s:\n{self.tail()}")
+
+    def tail(self, size: int = 4000) -> str:
+        """The end of what it said, and of what its database said."""
+        log = self.server.log
+        said = log.read_text(errors="replace")[-size // 2 :] if log.exists() else ""
+        return f"{self.log.read_text(errors='replace')[-size:]}\n--- {log}\n{said}"
 
     @property
     def token(self) -> str:
-        """An API token of the town hall."""
+        """An API token of the town hall. Ask for it first while the city runs."""
         if not self._token:
             with app.running_parts(self.settings) as parts:
-                from cityloom.identity import api as identity
-
-                self._token = identity.issue_service_token(parts, "town", RIGHTS)
+                self._token = services.issue(platform_context(parts, "test"), "town", RIGHTS).secret
         return self._token
 
     def door(self, patience: float = 120.0) -> client.Exchange:
         """A client with that token."""
         return client.Exchange(self.url, self.token, patience=patience)
 
-    def kill_group(self) -> None:
-        """SIGKILL to every process of the city at once, the database's too."""
-        server = Server(self.settings.home)
-        postmaster = server._running_pid()
+    def postmaster(self) -> int | None:
+        """The database's first process."""
+        return self.server.pid()
+
+    def processes(self, module: str = "") -> list[int]:
+        """All processes of the city, or those that run a module (`cityloom.server`, `cityloom.worker`), oldest first."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        if postmaster:
-            os.kill(postmaster, signal.SIGKILL)
+        roots = [self.process.pid, *filter(None, [self.postmaster()])]
+        if not module:
+            return sorted(tree(roots))
+        return sorted(pid for pid in tree(roots[:1]) if module.encode() in words(pid))
+
+    def kill_group(self) -> None:
+        """SIGKILL to every process of the city at once, the database's too, as systemd does to a unit."""
+        assert self.process is not None
+        for pid in self.processes():
+            kill(pid)
         self.process.wait()
 
-    def kill_child(self, word: str) -> bool:
-        """SIGKILL to one process whose command line has this word."""
-        assert self.process is not None
-        for pid in children(self.process.pid):
-            if word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(pid, signal.SIGKILL)
-                return True
-        return False
+    def kill_worker(self) -> bool:
+        """SIGKILL to one job worker; whether one ran."""
+        return kill(*self.processes("cityloom.worker")[:1])
 
-    def kill_postmaster(self) -> None:
-        """SIGKILL to the database's first process."""
-        pid = Server(self.settings.home)._running_pid()
-        if pid:
-            os.kill(pid, signal.SIGKILL)
+    def kill_web(self, keeper: bool = False) -> bool:
+        """SIGKILL to a process that answers HTTP, or to the one that keeps such running; whether there was one."""
+        found = self.processes("cityloom.server")
+        return kill(*(found[:1] if keeper else found[1:2]))
+
+    def kill_postmaster(self) -> bool:
+        """SIGKILL to the database's first process; whether it ran."""
+        return kill(*filter(None, [self.postmaster()]))
 
     def stop(self) -> None:
         """End it in good order."""
@@ -136,15 +162,34 @@ class RunningCity:
             except subprocess.TimeoutExpired:
                 self.kill_group()
 
+    def remove(self) -> None:
+        """End it, whatever state it is in, and leave nothing behind."""
+        try:
+            self.stop()
+        finally:
+            kill(*filter(None, [self.postmaster()]))
+            shutil.rmtree(self.server.state, ignore_errors=True)
+            shutil.rmtree(self.server.sockets, ignore_errors=True)
 
-RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes", "exchange.withdraw")
+
+def kill(*pids: int) -> bool:
+    """SIGKILL; whether anything was hit."""
+    hit = False
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+            hit = True
+        except ProcessLookupError:
+            pass
+    return hit
 
 
-def children(parent: int) -> list[int]:
-    """Child processes and theirs."""
-    from cityloom.bench.line import tree
-
-    return sorted(tree([parent]) - {parent})
+def words(pid: int) -> bytes:
+    """A process's command line; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def free_port() -> int:
