@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cityloom.identity.contracts import Count, Credentials, Role, TokenWish
 from cityloom.identity.rules import browser, passwords, roles, throttle, tokens
-from cityloom.kernel.errors import Conflict, Invalid, Refused
+from cityloom.kernel.errors import Conflict, Invalid, Refused, Unavailable
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ADMINISTRATORS = {Role.system_admin, Role.security_admin, Role.audit_admin}
@@ -125,6 +125,19 @@ def test_one_time_passwords_differ_and_pass_the_policy() -> None:
 @given(st.text(max_size=300))
 def test_own_length_never_exceeds_the_length(text: str) -> None:
     assert 0 <= passwords.own_length(text) <= len(text)
+
+
+def test_a_crowd_at_the_door_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "PATIENCE", 0.01)
+    for _ in range(2):
+        passwords.TURNS.acquire()
+    try:
+        with pytest.raises(Unavailable) as refused:
+            passwords.verify(None, "x")
+        assert refused.value.code == "identity.busy"
+    finally:
+        passwords.TURNS.release(2)
+    assert not passwords.verify(None, "x")
 
 
 # ---- waits

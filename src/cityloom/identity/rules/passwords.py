@@ -4,6 +4,8 @@ import re
 import secrets
 import threading
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,7 +13,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from cityloom.kernel.errors import Invalid
+from cityloom.kernel.errors import Invalid, Unavailable
 
 SHORTEST = 12
 LONGEST = 256
@@ -24,6 +26,7 @@ HASHER = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 # a hash of nothing, with the parameters of all others: what is checked for accounts that do not exist
 DECOY = f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${'A' * 22}${'A' * 43}"
 TURNS = threading.BoundedSemaphore(2)  # each hash takes 64 MiB: a crowd at the door must not take all memory
+PATIENCE = 5.0  # seconds to wait for a turn: the crowd must not take all threads either
 
 LEET = str.maketrans("013457@$!", "oleastasi")
 ROWS = ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "abcdefghijklmnopqrstuvwxyz")
@@ -94,18 +97,31 @@ def _neighbours(before: str, after: str) -> bool:
 
 
 def hashed(password: str) -> str:
-    """The argon2id hash of a password that was checked."""
-    with TURNS:
+    """The argon2id hash of a password that was checked. Raises Unavailable `identity.busy`."""
+    with _turn():
         return HASHER.hash(normal(password))
 
 
 def verify(kept: str | None, password: str) -> bool:
-    """Whether the password is the one that was hashed. Takes as long when there is none (`kept` is None)."""
-    with TURNS:
+    """Whether the password is the one that was hashed. Takes as long when there is none (`kept` is None).
+
+    Raises Unavailable `identity.busy`.
+    """
+    with _turn():
         try:
             return HASHER.verify(kept or DECOY, normal(password)[:LONGEST])
         except (VerificationError, InvalidHashError):
             return False
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not TURNS.acquire(timeout=PATIENCE):
+        raise Unavailable("identity.busy")
+    try:
+        yield
+    finally:
+        TURNS.release()
 
 
 def outdated(kept: str) -> bool:
