@@ -11,7 +11,7 @@ class Fault(msgspec.Struct, frozen=True, order=True):
     row: int
     """Number of the record in the file, from 1; the header is not counted."""
     field: str
-    """Empty where the row as a whole is wrong (rules shape, key and expression)."""
+    """Empty where the row as a whole is wrong (rule shape); for key and expression the first of the fields meant."""
     rule: str
     """As the exchange names it in its quarantine."""
 

@@ -33,6 +33,8 @@ class Dress(msgspec.Struct, frozen=True):
     charset: str = "utf-8"
     bom: bool = False
     gzip: bool = False
+    quoted: bool = False
+    """Every text stands in quotes."""
     chinese: bool = False
     """The header has the Chinese titles of the fields."""
     days: Days = "iso"
@@ -123,14 +125,22 @@ def _ndjson(header: list[str], columns: list[pa.Array]) -> bytes:
 def _csv(dress: Dress, header: list[str], columns: list[pa.Array]) -> bytes:
     buffer = io.BytesIO()
     buffer.write((",".join(header) + "\n").encode())
-    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+    # what is made up here holds no comma, quote or newline; a pack's own names may
+    style: Literal["needed", "none"] = "needed" if dress.quoted or _has_commas(columns) else "none"
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style=style)
     pyarrow.csv.write_csv(pa.table(columns, [str(place) for place in range(len(columns))]), buffer, options)
     data = buffer.getvalue()
     if dress.charset != "utf-8":
         data = data.decode().encode(dress.charset)
-    data = data.replace(("," + FEWER).encode(dress.charset), b"").replace(MORE.encode(dress.charset), b"?,?")
+    mark = '"' if style == "needed" else ""
+    data = data.replace(f",{mark}{FEWER}{mark}".encode(dress.charset), b"")
+    data = data.replace(f"{mark}{MORE}{mark}".encode(dress.charset), b"?,?")
     data = data.replace(LOST.encode(dress.charset), b"\xff")
     return b"\xef\xbb\xbf" + data if dress.bom else data
+
+
+def _has_commas(columns: list[pa.Array]) -> bool:
+    return any(pc.any(pc.match_substring_regex(column, '[",\r\n]')).as_py() for column in columns)
 
 
 def _parquet(header: list[str], columns: list[pa.Array]) -> bytes:

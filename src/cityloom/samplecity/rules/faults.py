@@ -5,9 +5,10 @@ never meet in a row, and a fault in one field never makes another rule fail.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import count, islice
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from cityloom.samplecity.spec import Dataset, Field, days
 
 LOST, MORE, FEWER = "\U0010fffd", "\U0010fffc", "\U0010fffb"
 """Marks in a text that the writer of CSV files turns into a broken byte, one cell more, one cell less."""
+COMPARED = re.compile(r"[a-z_]\w*")
 COMPARES = re.compile(r"(\w+)\s*(>=|<=|<>|>|<)\s*(\w+)")
 RATE, SMALL_RATE, SMALL = 0.003, 0.02, 2000
 """Share of spoiled rows; the second one is that of the first 2,000 changes of a month."""
@@ -68,7 +70,7 @@ class Spoils(msgspec.Struct):
 def kinds(place: Place) -> dict[str, list[Kind]]:
     """Every way in which a row of this file may be spoiled, by rule."""
     dataset, found = place.dataset, dict[str, list[Kind]]()
-    compared = {name for check in dataset.checks for name in re.findall(r"\w+", check.expression)}
+    compared = {name for check in dataset.checks for name in COMPARED.findall(check.expression)}
     for field in dataset.fields:
         in_key = field.name in dataset.key
         # a replacement holds its deletes back when a key cannot be read, so there keys stay whole; a deletion is keys
@@ -78,10 +80,11 @@ def kinds(place: Place) -> dict[str, list[Kind]]:
             if fits(field, place) and not (rule in _TOUCHY and (in_key or field.name in compared)):
                 found.setdefault(rule, []).append(Kind(rule, field.name))
     if place.mode == "delete":
-        return {rule: some for rule, some in found.items() if rule in ("gb11643", "gb32100")}
+        return {rule: some for rule, some in found.items() if rule in ("gb11643", "gb32100", "pattern")}
     for check in dataset.checks:
-        found.setdefault(f"expression:{check.name}", []).append(Kind(f"expression:{check.name}"))
-    if place.csv:
+        found[f"expression:{check.name}"] = [Kind(f"expression:{check.name}", COMPARED.findall(check.expression)[0])]
+    # of a row whose shape is broken the key cannot be read, and a replacement would hold its deletes back
+    if place.csv and place.mode != "replace":
         found["shape"] = [Kind("shape")]
     return found
 
@@ -113,29 +116,41 @@ def sow(key: int, place: Place, columns: Columns, open: Index, fresh: Index, var
     spoils = Spoils([], {}, {}, [])
     ways = kinds(place)
     if varies and place.mode not in ("delete", "replace"):
-        ways["key"] = [Kind("key")]
+        ways["key"] = [Kind("key", place.dataset.key[0])]
     rules = sorted(ways)
     if not rules or len(open) < 4:
         return spoils
     rows = chance.sample(key, "spoiled", open, min(_wanted(place, rules, columns, open), len(open) // 3))
     rows = rows[np.argsort(chance.bits(key, "spoiled so", rows), kind="stable")]
     new = set(fresh.tolist())
-    turn = int(chance.bits(key, "first rule", [0])[0] % np.uint64(len(rules)))
+    turns = _turns(ways, rules, int(chance.bits(key, "first rule", [0])[0] % np.uint64(len(rules))))
     waiting = rows.tolist()
-    used = 0
     while waiting:
-        rule = rules[(turn + used) % len(rules)]
-        kind = ways[rule][(used // len(rules)) % len(ways[rule])]
-        used += 1
         row = waiting.pop()
-        if rule == "unique":
+        kind = next((kind for kind in islice(turns, len(rules)) if _suits(kind, place, row in new)), None)
+        if kind is None:
+            continue
+        if kind.rule == "unique":
             _twin(spoils, kind, columns, row, waiting, new)
-        elif rule == "key":
-            spoils.faults.append(Fault(row + 1, "", "key"))
+        elif kind.rule == "key":
+            spoils.faults.append(Fault(row + 1, kind.field, "key"))
             spoils.conflicts.append(row)
         else:
             _spoil(spoils, kind, place, columns, row)
     return spoils
+
+
+def _turns(ways: dict[str, list[Kind]], rules: list[str], first: int) -> Iterator[Kind]:
+    """One way after the other, so that every rule has its turn, and in time every field of it."""
+    for used in count():
+        rule = rules[(first + used) % len(rules)]
+        yield ways[rule][(used // len(rules)) % len(ways[rule])]
+
+
+def _suits(kind: Kind, place: Place, new: bool) -> bool:
+    """A known record with a broken key would be another one, and share with itself what must be unique."""
+    in_key = kind.field in place.dataset.key and kind.rule != "key"
+    return new or place.mode == "delete" or not (in_key or kind.rule == "unique")
 
 
 def _wanted(place: Place, rules: list[str], columns: Columns, open: Index) -> int:
@@ -150,7 +165,7 @@ def _wanted(place: Place, rules: list[str], columns: Columns, open: Index) -> in
 def _twin(spoils: Spoils, kind: Kind, columns: Columns, row: int, waiting: list[int], new: set[int]) -> None:
     """Two new records with one value that should be of one only."""
     other = next((one for one in waiting if one in new), None)
-    if other is None or row not in new:
+    if other is None:
         return
     waiting.remove(other)
     spoils.typed.setdefault(kind.field, {})[row] = columns[kind.field][other].as_py()

@@ -86,7 +86,7 @@ def _with_extras(
     )
     rows = len(draft.entity)
     spoils.faults += [
-        Fault(rows + len(again) + place + 1, "", "key") for place in range(len(conflicts) + len(draft.conflict))
+        Fault(rows + len(again) + place + 1, order.dataset.key[0], "key") for place in range(len(conflicts) + len(draft.conflict))
     ]
     if not len(entity):
         return columns, rows
@@ -116,4 +116,4 @@ def _decorate(key: int, order: Order, columns: Columns, spoils: Spoils) -> None:
 
 
 def _has_digits(field: Field) -> bool:
-    return field.format is not None or field.type in ("date", "integer", "decimal")
+    return field.format is not None or field.pattern is not None or field.type in ("date", "integer", "decimal")

@@ -8,7 +8,7 @@ from cityloom.samplecity.rules.dress import Dress
 PLAIN = Dress("csv")
 EXCEL_CSV = Dress("csv", bom=True, chinese=True, days="slashes")
 OLD = Dress("csv", charset="gb18030", chinese=True, days="compact")
-OLD_WORDS = Dress("csv", charset="gb18030", chinese=True, days="chinese", gzip=True)
+OLD_WORDS = Dress("csv", charset="gb18030", quoted=True, chinese=True, days="chinese", gzip=True)
 COMPACT = Dress("csv", gzip=True, days="compact")
 LINES = Dress("ndjson")
 LINES_ZIPPED = Dress("ndjson", gzip=True, days="slashes")

@@ -219,7 +219,7 @@ def residence_collected(scene: Scene, roll: Roll, entity: Index, version: Index)
         "reason": chosen(("1", "2", "3", "4", "9"), reason),
         "moved_in": dates(moved_in),
         "collected_on": dates(np.maximum(seen, moved_in)),
-        "reported_at": moments(times.moments(lasts[newly], key, "collected at", one)),
+        "reported_at": moments(times.moments(lasts[newly], key, "collected at", one) + version),
     }
 
 
