@@ -10,6 +10,8 @@ from cityloom.kernel.db import Transaction
 
 Bytes = bytes  # a column is named bytes too
 LEASE = timedelta(seconds=20)
+# a lease this far ahead was given before the clock was set back; other machines' clocks may differ by one lease
+TOO_FAR = 2 * LEASE
 COLUMNS = """dataset, id, organisation, account, keeper, state, mode, media, encoding, charset, file_name, corrects,
     as_of, language, declared_rows, declared_sha256, bytes, sha256, spool, attempt, lease_until, claimed_at, received_at,
     decided_at, rows_in, accepted, quarantined, duplicates, inserted, updated, deleted, deletes_held, first_sequence,
@@ -168,9 +170,11 @@ def reclaim(tx: Transaction, before: Delivery, account: str, mode: Mode, declare
             """UPDATE exchange.delivery SET attempt = attempt + 1, account = %s, mode = %s, media = %s, encoding = %s,
                  charset = %s, file_name = %s, corrects = %s, as_of = %s, declared_rows = %s, declared_sha256 = %s,
                  lease_until = %s, claimed_at = %s
-               WHERE dataset = %s AND id = %s AND state = 'receiving' AND attempt = %s AND lease_until < %s""",
+               WHERE dataset = %s AND id = %s AND state = 'receiving' AND attempt = %s
+                 AND lease_until NOT BETWEEN %s AND %s""",
             [account, mode, declared.media, declared.encoding, declared.charset, declared.file_name, declared.corrects,
-             declared.as_of, declared.rows, declared.sha256, now + LEASE, now, before.dataset, before.id, before.attempt, now],
+             declared.as_of, declared.rows, declared.sha256, now + LEASE, now, before.dataset, before.id, before.attempt,
+             now, now + TOO_FAR],
         )
         == 1
     )  # fmt: skip
@@ -256,8 +260,9 @@ def waiting(tx: Transaction, now: datetime) -> list[Delivery]:
     return tx.all(
         Delivery,
         f"""SELECT {COLUMNS} FROM exchange.delivery
-            WHERE state IN ('received', 'committing', 'withdrawing') AND lease_until < %s ORDER BY received_at LIMIT 200""",
-        [now],
+            WHERE state IN ('received', 'committing', 'withdrawing') AND lease_until NOT BETWEEN %s AND %s
+            ORDER BY received_at LIMIT 200""",
+        [now, now + TOO_FAR],
     )
 
 
