@@ -7,6 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from exchange.conftest import door, http, town
+
+__all__ = ["Tell", "door", "http", "tell", "town"]
+
 Tell = Callable[..., None]
 
 

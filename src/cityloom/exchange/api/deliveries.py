@@ -9,7 +9,7 @@ import base64
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import duckdb
@@ -40,6 +40,7 @@ from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NotFound, Prob
 logger = log.logger("exchange")
 
 BEAT = 5.0
+MISSING = timedelta(hours=1)
 Facts = dict[str, int | str | None]
 
 
@@ -136,7 +137,7 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
         return receipt_of(ctx, delivery)
     with at_work(ctx, delivery), ctx.lake.turn(), metrics.DELIVERY_SECONDS.time(), ctx.lake.session() as cursor:
         try:
-            source = gate.check(ctx, cursor, delivery)
+            source = _check(ctx, cursor, delivery)
         except Problem as problem:
             if isinstance(problem, Unavailable):
                 raise
@@ -149,6 +150,18 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
                 delivery = _commit(ctx, cursor, delivery, source, term)
     _drop_spool(delivery)
     return receipt_of(ctx, delivery)
+
+
+def _check(ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: Delivery) -> gate.Checked:
+    try:
+        return gate.check(ctx, cursor, delivery)
+    except FileNotFoundError:
+        if delivery.spool and Path(delivery.spool).exists():
+            raise
+        # a disk that is not mounted comes back; what is still missing after an hour does not
+        if delivery.received_at and ctx.clock.now() - delivery.received_at < MISSING:
+            raise Unavailable("exchange.bytes_away") from None
+        raise Invalid("exchange.bytes_lost") from None
 
 
 def _commit(
