@@ -4,7 +4,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,7 +26,6 @@ from cityloom.samplecity.contracts import PlannedDelivery
 from cityloom.supervise import City
 
 RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes", "exchange.withdraw")
-AS_OF = date(2026, 6, 30)
 
 logger = log.logger("demo")
 
@@ -73,10 +72,10 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
     city.start()
     city.wait_until_ready()
     with opened(city) as parts, tempfile.TemporaryDirectory(dir=city.settings.home) as spool:
-        pack = parts.packs.named(city.settings.city)
-        plan = samplecity.plan(
-            pack.folder, people=people, seed=seed, as_of=datetime.combine(AS_OF, datetime.min.time(), UTC)
-        )
+        zone = parts.calendars.city.table.zone
+        # freshness is judged by the day of delivery, so the files are of today: same seed and day, same bytes
+        today = datetime.combine(parts.clock.now().astimezone(zone).date(), datetime.min.time(), zone)
+        plan = samplecity.plan(parts.packs, people=people, seed=seed, as_of=today)
         tokens = Tokens(parts)
         tally = Tally()
         with _progress(talk) as progress:

@@ -4,17 +4,19 @@ Beside each dataset, in the same run, a hand-written DuckDB program does the sam
 its own: the baseline. What is compared is the time from the file to the committed lake.
 """
 
+import io
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from cityloom import app, client, supervise
 from cityloom.bench import baseline, peakday
@@ -28,6 +30,7 @@ RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes")
 TARGET_RATE = 250_000
 TARGET_RATIO = 2.5
 TARGET_MIB = 8192
+PAGE = 1_000_000
 
 
 class Day(msgspec.Struct):
@@ -124,17 +127,50 @@ class Subscriber:
     def __init__(self, url: str, token: str) -> None:
         self.http = client.Exchange(url, token, patience=600).http
         self.since: dict[str, int] = {}
-        self.bytes = 0
+        self.failure: Exception | None = None
 
     def read(self, dataset: str) -> None:
         """Everything new."""
+        try:
+            while self._page(dataset) == PAGE:
+                pass
+        except Exception as failure:  # noqa: BLE001 - raised again where the thread is awaited
+            self.failure = failure
+
+    def _page(self, dataset: str) -> int:
         headers = {"accept": "application/vnd.apache.arrow.stream"}
-        params: dict[str, Any] = {"since": self.since.get(dataset, 0), "limit": 100_000_000}
-        address = f"/api/exchange/datasets/{dataset}/changes"
-        with self.http.stream("GET", address, params=params, headers=headers) as answer:
+        params = {"since": self.since.get(dataset, 0), "limit": PAGE}
+        rows = 0
+        with self.http.stream(
+            "GET", f"/api/exchange/datasets/{dataset}/changes", params=params, headers=headers
+        ) as answer:
             answer.raise_for_status()
-            self.bytes += sum(len(chunk) for chunk in answer.iter_raw(1 << 20))
-            self.since[dataset] = int(answer.headers["x-last-sequence"])
+            for batch in pa.ipc.open_stream(Chunks(answer.iter_raw(1 << 20))):
+                rows += batch.num_rows
+                self.since[dataset] = batch.column("_sequence")[-1].as_py()
+        return rows
+
+
+class Chunks(io.RawIOBase):
+    """Chunks of an answer as a file that Arrow reads."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = chunk
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
 
 
 def _read(readers: list[Subscriber], dataset: str) -> float:
@@ -142,8 +178,10 @@ def _read(readers: list[Subscriber], dataset: str) -> float:
     threads = [threading.Thread(target=reader.read, args=(dataset,)) for reader in readers]
     for thread in threads:
         thread.start()
-    for thread in threads:
+    for thread, reader in zip(threads, readers, strict=True):
         thread.join()
+        if reader.failure:
+            raise reader.failure
     return time.perf_counter() - started
 
 
