@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import procrastinate
 import psycopg
-import psycopg_pool
 
 from cityloom.kernel import log, metrics, outbox
 from cityloom.kernel.context import PLATFORM, Context, Parts
@@ -39,7 +38,6 @@ class Queue:
         self.listeners = [listener for module in modules for listener in module.listeners]
         connector = procrastinate.PsycopgConnector(
             conninfo=url,
-            check=psycopg_pool.AsyncConnectionPool.check_connection,
             kwargs={"options": "-c search_path=jobs"},
         )
         self.app = procrastinate.App(connector=connector)
