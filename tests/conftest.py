@@ -16,6 +16,7 @@ from cityloom.kernel import access, lake, migrate, packs, secrets, words
 from cityloom.kernel.db import Database
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings
+from scratch import Scratch
 
 if TYPE_CHECKING:
     from cityloom.kernel.context import Parts
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
 MODULES = ("cityloom.identity", "cityloom.catalogue", "cityloom.exchange")
 PACKAGES = ("cityloom.kernel", *(name for name in MODULES if importlib.util.find_spec(name)))
 TEMPLATE = "migrated"
-
-
-class Scratch(msgspec.Struct, frozen=True):
-    """A city of one test: its settings (home folder and database of its own) and how each role reaches the database."""
-
-    settings: Settings
-    admin_url: str
-    app_url: str
-    lake_url: str
-    scope_key: bytes
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from cityloom.identity.api import accounts, tokens
 from cityloom.identity.contracts import Role, TokenWish
 from cityloom.kernel.context import Parts
 from cityloom.kernel.errors import Problem
-from conftest import Scratch
+from scratch import Scratch
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.packs import Packs
 from cityloom.kernel.settings import Settings
 from cityloom.kernel.words import Text
-from conftest import Scratch
+from scratch import Scratch
 
 
 @pytest.fixture

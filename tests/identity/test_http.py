@@ -15,7 +15,7 @@ from cityloom.identity import api, routes
 from cityloom.identity.contracts import Role
 from cityloom.kernel import http
 from cityloom.kernel.context import Parts
-from conftest import Scratch
+from scratch import Scratch
 
 SESSION = "/api/identity/session"
 

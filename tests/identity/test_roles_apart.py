@@ -15,7 +15,7 @@ from cityloom.identity.rules import roles as rules
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import PLATFORM, Scope
 from cityloom.kernel.errors import Conflict, Invalid, NotFound, Problem, Refused
-from conftest import Scratch
+from scratch import Scratch
 
 ADMINISTRATORS = (Role.system_admin, Role.security_admin, Role.audit_admin)
 EVERY_SET = [list(chosen) for chosen in chain.from_iterable(combinations(Role, size) for size in range(len(Role) + 1))]

@@ -14,7 +14,7 @@ from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import PLATFORM
 from cityloom.kernel.errors import Invalid, Problem, Refused, Throttled, Unauthorised
-from conftest import Scratch
+from scratch import Scratch
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from cityloom.kernel.access import Policies, Principal, Resource
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.errors import Conflict, Invalid, NotFound, Refused, Unauthorised
 from cityloom.kernel.jobs import platform_context
-from conftest import Scratch
+from scratch import Scratch
 
 DELIVER = TokenWish("gateway", ("exchange.deliver", "exchange.read_receipt"))
 

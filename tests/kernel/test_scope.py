@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from psycopg import errors
 
 from cityloom.kernel.db import PLATFORM, Database, Scope, Transaction
-from conftest import Scratch
+from scratch import Scratch
 
 PROBE = """
     CREATE SCHEMA probe;

@@ -8,7 +8,7 @@ import pytest
 from psycopg import errors, sql
 
 from cityloom.kernel.db import PLATFORM, Database, Scope
-from conftest import Scratch
+from scratch import Scratch
 
 
 class Table(msgspec.Struct, frozen=True):
