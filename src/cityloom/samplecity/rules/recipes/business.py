@@ -62,7 +62,7 @@ def _sections(scene: Scene) -> list[str]:
 
 
 def firm_names(scene: Scene, one: Index) -> pa.Array:
-    """Names such as 深圳市泓曜电子科技有限公司 for companies, 南山区织云商行 for shops."""
+    """Made-up words after the city (companies) or the district (shops), then the trade."""
     firms, world = scene.people.firms, scene.world
     section, word = _trades(scene, one)
     words = _words(scene)

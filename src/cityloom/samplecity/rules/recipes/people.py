@@ -276,7 +276,7 @@ def tenancy(scene: Scene, roll: Roll, entity: Index, version: Index) -> Columns:
         "ends_on": dates(start + 365 * chance.whole(key, "let years", entity, 1, 4)),
         "monthly_rent": decimals(rent, 10, 2),
         "registered_on": dates(registered),
-        "reported_at": moments(times.moments(lasts[np.maximum(period, version)], key, "let reported", entity)),
+        "reported_at": moments(times.moments(lasts[period], key, "let reported", entity) + version),
     }
 
 
