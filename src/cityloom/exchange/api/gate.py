@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -9,13 +10,13 @@ import msgspec
 
 from cityloom.catalogue import api as catalogue
 from cityloom.catalogue.contracts import Entry, Line
-from cityloom.exchange.contracts import Declaration, Mode, Spooled
+from cityloom.exchange.contracts import Declaration, Fault, Mode, Spooled
 from cityloom.exchange.intake import columns, read
 from cityloom.exchange.intake.columns import Matched, Wanted
 from cityloom.exchange.intake.limits import Limits
-from cityloom.exchange.rules import compile, resolve
+from cityloom.exchange.rules import compile, explain, resolve
 from cityloom.exchange.spec import Dataset, ResolvedDataset
-from cityloom.exchange.store import ledger, shape
+from cityloom.exchange.store import ledger, quarantine, shape
 from cityloom.exchange.store.shape import Shape
 from cityloom.kernel import sql
 from cityloom.kernel.context import Context
@@ -209,3 +210,18 @@ def format_of(declared: Declaration, path: Path) -> read.Format:
     if head.startswith(b"PK\x03\x04"):
         return "xlsx"
     return "ndjson" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+
+
+def explained(ctx: Context, resolved: ResolvedDataset, faults: Sequence[quarantine.FaultRow]) -> list[Fault]:
+    """Faults in words of the caller's language."""
+    words, language = ctx.parts.words, ctx.language
+    return [explain.explain(resolved, words, language, each.row, each.field, each.rule, each.value) for each in faults]
+
+
+def explain_faults(
+    ctx: Context, cursor: duckdb.DuckDBPyConnection, checked: Checked, mode: Mode, most: int
+) -> tuple[list[Fault], int]:
+    """The first faults of a checked and compared delivery in words, and how many there are in all."""
+    quarantine.gather(cursor, checked.shape, checked.faults, checked.raw, mode)
+    faults = explained(ctx, checked.dataset, quarantine.held_faults(cursor, most))
+    return faults, quarantine.held_total(cursor)

@@ -140,11 +140,12 @@ def quarantine(ctx: Context, name: str, id: str, format: str) -> File:
     declared = gate.dataset(ctx, name)
     with ctx.lake.session() as cursor:
         held = quarantine_store.read(cursor, gate.shape_of(declared), id)
-        content = returned.render(declared, header, held, format, ctx.language)
+        rows = (returned.ReturnedRow(row.row, row.raw, gate.explained(ctx, declared, row.faults)) for row in held)
+        content = returned.render(header, rows, format, ctx.parts.words, ctx.language)
     return File(f"{name}-{id}-quarantine.{format}", MEDIA[format], content)
 
 
 def template(ctx: Context, name: str) -> bytes:
     """The dataset's .xlsx template in the caller's language."""
     deliveries.describe(ctx, name)
-    return templates.workbook(gate.dataset(ctx, name), ctx.language)
+    return templates.workbook(gate.dataset(ctx, name), ctx.parts.words, ctx.language)

@@ -95,13 +95,19 @@ def decode(path: Path, into: Path, declared: str = "") -> Decoded:
         wide = marked or wanted
         if wide in ("utf-16-le", "utf-16-be"):
             return _transcode(source, into, wide, len(mark))
-        if b"\0" in head[:4096]:
-            raise Unsupported("exchange.not_text")
+        _expect_text(head[:4096])
         fault = _first_fault(source, len(mark))
         charset = marked or _settle(source, head, fault, declared, wanted)
         if charset == "utf-8" and fault is None:
             return Decoded(path, "utf-8", len(mark))
         return _transcode(source, into, charset, len(mark))
+
+
+def _expect_text(head: bytes) -> None:
+    """A stray control character is a damaged value; many are a program, a picture, or UTF-16 without mark."""
+    strange = sum(byte < 0x20 and byte not in b"\t\n\f\r\x1a" for byte in head)
+    if strange > 4 and strange * 100 > len(head):
+        raise Unsupported("exchange.not_text")
 
 
 def _marked(head: bytes) -> tuple[bytes, Charset | None]:

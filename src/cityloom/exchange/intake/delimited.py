@@ -132,7 +132,7 @@ class Reader:
         mark = re.escape(layout.delimiter.encode())
         field = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\r\n%b][^\r\n%b]*+|)' % (mark, mark)
         self._row = re.compile(rb"(?:%b%b)*+%b(\r\n|\n|\r)" % (field, mark, field))
-        self._open = re.compile(rb'(?:%b%b)*+"[^"]*+(?:""[^"]*+)*+"?\Z' % (field, mark))
+        self._begun = re.compile(rb'(?:%b%b)*+(?:%b|"[^"]*+(?:""[^"]*+)*+)\Z' % (field, mark, field))
         self._options = pyarrow.csv.ConvertOptions(
             column_types={name: pa.string() for name in layout.header}, include_columns=list(columns),
             strings_can_be_null=True, null_values=[""], quoted_strings_can_be_null=True,
@@ -153,7 +153,8 @@ class Reader:
                     yield batches.unread(self.schema, [(number, fault)])
                     number, held = number + 1, _after_line(file, self.layout.newline)
         if held:
-            whole = held if held.endswith((b"\n", b"\r")) else held + self.layout.newline
+            # one newline more is a blank line at most, and settles that a carriage return is all there is
+            whole = held if held.endswith(b"\n") else held + self.layout.newline
             yield from self._take(whole, number, True).batches
 
     def _take(self, data: bytes, number: int, last: bool) -> Taken:
@@ -259,10 +260,12 @@ class Reader:
     def _set_aside(self, split: Split, data: bytes, last: bool) -> bool:
         """Note the broken line at the front; False if more text might still make it whole."""
         line = NEWLINE.search(data, split.used)
-        if not last and (line is None or self._open.match(data, split.used)):
+        if line is None or (not last and self._begun.match(data, split.used)):
             return False
-        start, split.used = split.used, line.end() if line else len(data)
-        text = data[start : line.start() if line else len(data)].decode("utf-8", "replace")
+        if line.group() == b"\r" and line.end() == len(data):
+            return False
+        start, split.used = split.used, line.end()
+        text = data[start : line.start()].decode("utf-8", "replace")
         split.broken.append((split.rows, Fault("", "shape", text, "exchange.row_quotes")))
         return True
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cityloom.catalogue.contracts import Bound, CodeList, Element, Kind
+from cityloom.exchange.rules import expression
 from cityloom.exchange.spec import Dataset, Field, Reference, ResolvedDataset, ResolvedField, span
 from cityloom.kernel.errors import Invalid
 
@@ -69,6 +70,7 @@ def resolve(
     )  # fmt: skip
     _check_dataset(file, resolved)
     _check_key(file, resolved)
+    _check_expressions(file, resolved)
     return resolved
 
 
@@ -233,3 +235,12 @@ def _check_key(file: str, dataset: ResolvedDataset) -> None:
             raise wrong(file, name, "key_optional")
         if known[name].type == "number":
             raise wrong(file, name, "key_number")
+
+
+def _check_expressions(file: str, dataset: ResolvedDataset) -> None:
+    fields = {field.name: field for field in dataset.fields}
+    for check in dataset.checks:
+        try:
+            expression.condition(check.expression, fields, date.min)
+        except expression.UnfitError as unfit:
+            raise wrong(file, check.name, f"expression_{unfit.why}", token=unfit.token) from unfit
