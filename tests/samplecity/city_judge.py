@@ -11,6 +11,7 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -76,7 +77,9 @@ class Judge:
         fields = [field for field in dataset["fields"] if mode != "delete" or field["name"] in dataset["key"]]
         read, faults = _read(data, form, charset, {f["title"]["zh"]: f["name"] for f in dataset["fields"]})
         lost = {row for row, _, rule in faults if rule == "shape"}
-        values = {number: self._values(fields, row, number, faults) for number, row in read.items() if number not in lost}
+        values = {
+            number: self._values(fields, row, number, faults) for number, row in read.items() if number not in lost
+        }
         if mode != "delete":
             for number, row in values.items():
                 faults |= _crossing(dataset.get("checks", []), row, number)
@@ -132,29 +135,33 @@ class Judge:
             return None, "type"
         return value, next(self._broken(field, value), "")
 
-    def _broken(self, field: Row, value: Any) -> Any:
+    def _broken(self, field: Row, value: Any) -> Iterator[str]:
         if field["type"] == "text":
-            if len(value) > field.get("max_length", 10**6) or len(value) < field.get("min_length", 0):
-                yield "length"
-            if "pattern" in field and not re.fullmatch(field["pattern"].replace(r"\p{Han}", "[\u4e00-\u9fff]"), value):
-                yield "pattern"
-            if "codes" in field and value not in self.codes[field["codes"]]:
-                yield "codes"
-            if field.get("format") == "gb11643" and not citizen_id_is_valid(value):
-                yield "gb11643"
-            if field.get("format") == "gb32100" and not credit_code_is_valid(value):
-                yield "gb32100"
+            yield from self._broken_text(field, value)
         low, high = (_bound(field, name) for name in ("min", "max"))
         if (low is not None and value < low) or (high is not None and value > high):
             yield "range"
         if "references" in field:
             dataset, _, name = field["references"].partition(".")
-            if not any((value,) == key for key in [(value,)] if key in self.state[dataset]) and name == self.datasets[dataset]["key"][0]:
+            assert self.datasets[dataset]["key"] == [name]
+            if (value,) not in self.state[dataset]:
                 yield "reference"
         if "fresh_within" in field:
             days = int(field["fresh_within"][1:-1])
             if value > self.now or value < self.now - timedelta(days=days):
                 yield "fresh"
+
+    def _broken_text(self, field: Row, value: str) -> Iterator[str]:
+        if not field.get("min_length", 0) <= len(value) <= field.get("max_length", 10**6):
+            yield "length"
+        if "pattern" in field and not re.fullmatch(field["pattern"].replace(r"\p{Han}", "[\u4e00-\u9fff]"), value):
+            yield "pattern"
+        if "codes" in field and value not in self.codes[field["codes"]]:
+            yield "codes"
+        if field.get("format") == "gb11643" and not citizen_id_is_valid(value):
+            yield "gb11643"
+        if field.get("format") == "gb32100" and not credit_code_is_valid(value):
+            yield "gb32100"
 
     def _unique(self, dataset: Row, values: dict[int, Row], faults: Told, mode: str) -> None:
         for field in dataset["fields"]:
@@ -236,7 +243,9 @@ def _typed(field: Row, raw: str) -> Any:
 
 def day(text: str) -> date:
     """A day in one of the four notations."""
-    found = re.fullmatch(r"(\d{4})(\d{2})(\d{2})", text) or re.fullmatch(r"(\d{4})[-/年](\d{1,2})[-/月](\d{1,2})日?", text)
+    found = re.fullmatch(r"(\d{4})(\d{2})(\d{2})", text) or re.fullmatch(
+        r"(\d{4})[-/年](\d{1,2})[-/月](\d{1,2})日?", text
+    )
     if found is None:
         raise ValueError(text)
     return date(*(int(part) for part in found.groups()))
@@ -281,7 +290,9 @@ def _read(data: bytes, form: str, charset: str | None, titles: dict[str, str]) -
     if form == "parquet":
         table = pq.read_table(io.BytesIO(data))
         table = table.rename_columns([titles.get(name, name) for name in table.column_names])
-        return {number: {k: _said(v) for k, v in row.items()} for number, row in enumerate(table.to_pylist(), 1)}, faults
+        return {
+            number: {k: _said(v) for k, v in row.items()} for number, row in enumerate(table.to_pylist(), 1)
+        }, faults
     if form == "sheet":
         sheet = openpyxl.load_workbook(io.BytesIO(data)).worksheets[0]
         lines = [[_said(value) for value in row] for row in sheet.iter_rows(values_only=True)]

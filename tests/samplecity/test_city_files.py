@@ -19,7 +19,16 @@ from cityloom.samplecity.rules import workbook
 from cityloom.samplecity.rules.habits import HABITS
 from cityloom.samplecity.rules.recipes import book
 
-STANDARD = {"household_resident", "residence_collected", "birth", "death", "marriage", "dwelling", "household", "tenancy"}
+STANDARD = {
+    "household_resident",
+    "residence_collected",
+    "birth",
+    "death",
+    "marriage",
+    "dwelling",
+    "household",
+    "tenancy",
+}
 
 
 def test_the_same_seed_gives_the_same_bytes(delivered: Delivered, tmp_path: Path) -> None:
@@ -136,7 +145,9 @@ def test_a_workbook_has_columns_beyond_z() -> None:
 def test_nothing_about_a_city_is_in_the_code(city: str) -> None:
     pack = ROOT / "packs" / city
     code = "\n".join(path.read_text() for path in (ROOT / "src" / "cityloom" / "samplecity").rglob("*.py"))
-    names = {line.split(",")[1] for line in (pack / "catalogue" / "codes" / "district.csv").read_text().splitlines()[1:]}
+    names = {
+        line.split(",")[1] for line in (pack / "catalogue" / "codes" / "district.csv").read_text().splitlines()[1:]
+    }
     division = re.search(r'division: "(\d{4})', (pack / "samplecity" / "city.yaml").read_text())
     assert division
     for word in (city, division.group(1), *names):

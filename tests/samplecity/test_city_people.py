@@ -30,7 +30,14 @@ def people(planned: api.Plan) -> Population:
     assert len(planned.blocks) == 1
     world = planned.world
     return population.build(
-        planned.seed, 0, planned.blocks[0], planned.census, world.communities.weight, world.city, world.names, world.periods
+        planned.seed,
+        0,
+        planned.blocks[0],
+        planned.census,
+        world.communities.weight,
+        world.city,
+        world.names,
+        world.periods,
     )
 
 
@@ -98,12 +105,18 @@ def test_families_could_be(planned: api.Plan, people: Population) -> None:
     assert (people.mother[young] >= 0).mean() > 0.9
 
 
-def test_there_are_as_many_households_and_registered_people_as_in_the_census(planned: api.Plan, people: Population) -> None:
+def test_there_are_as_many_households_and_registered_people_as_in_the_census(
+    planned: api.Plan, people: Population
+) -> None:
     wanted = sum(part.households for part in planned.blocks[0])
     assert abs((~people.collective).sum() - wanted) <= len(planned.census)
-    share = sum(district.people * district.registered for district in planned.census) / sum(d.people for d in planned.census)
+    share = sum(district.people * district.registered for district in planned.census) / sum(
+        d.people for d in planned.census
+    )
     assert abs(people.registered[: people.residents].mean() - share) < 0.01
-    tenants = sum(district.households * district.renting for district in planned.census) / sum(d.households for d in planned.census)
+    tenants = sum(district.households * district.renting for district in planned.census) / sum(
+        d.households for d in planned.census
+    )
     assert abs(people.rented[~people.collective].mean() - tenants) < 0.03
 
 

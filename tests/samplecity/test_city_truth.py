@@ -28,13 +28,17 @@ def test_every_row_of_every_file_is_judged_as_said(delivered: Delivered) -> None
         said = frozenset((fault.row, fault.field, fault.rule) for fault in planned.truth)
         assert said == found.faults, (planned.delivery_id, sorted(said ^ found.faults)[:5])
         expected = (planned.rows, planned.accepted, planned.quarantined, planned.duplicates, planned.deletes)
-        assert expected == (found.rows, found.accepted, found.quarantined, found.duplicates, found.deletes), planned.delivery_id
+        assert expected == (found.rows, found.accepted, found.quarantined, found.duplicates, found.deletes), (
+            planned.delivery_id
+        )
 
 
 def test_every_rule_is_broken_by_somebody(delivered: Delivered) -> None:
     rules = Counter(fault.rule.partition(":")[0] for planned in delivered.files for fault in planned.truth)
     assert set(rules) == RULES
-    checks = {fault.rule for planned in delivered.files for fault in planned.truth if fault.rule.startswith("expression:")}
+    checks = {
+        fault.rule for planned in delivered.files for fault in planned.truth if fault.rule.startswith("expression:")
+    }
     assert {"expression:registered_after_birth", "expression:two_persons", "expression:amount_within_base"} <= checks
 
 

@@ -86,7 +86,8 @@ def _with_extras(
     )
     rows = len(draft.entity)
     spoils.faults += [
-        Fault(rows + len(again) + place + 1, order.dataset.key[0], "key") for place in range(len(conflicts) + len(draft.conflict))
+        Fault(rows + len(again) + place + 1, order.dataset.key[0], "key")
+        for place in range(len(conflicts) + len(draft.conflict))
     ]
     if not len(entity):
         return columns, rows
