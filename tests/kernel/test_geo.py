@@ -36,7 +36,9 @@ def test_bd09_comes_back(longitude: float, latitude: float) -> None:
     assert np.abs(np.subtract(back, (longitude, latitude))).max() < TENTH_OF_A_MILLIMETRE
 
 
-@given(EAST, NORTH, st.sampled_from(["wgs84", "cgcs2000", "gcj02", "bd09"]), st.sampled_from(["wgs84", "gcj02", "bd09"]))
+@given(
+    EAST, NORTH, st.sampled_from(["wgs84", "cgcs2000", "gcj02", "bd09"]), st.sampled_from(["wgs84", "gcj02", "bd09"])
+)
 def test_any_system_comes_back_from_any_other(
     longitude: float, latitude: float, source: geo.System, target: geo.System
 ) -> None:
