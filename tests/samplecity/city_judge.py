@@ -235,7 +235,8 @@ def _typed(field: Row, raw: str) -> Any:
         case "date":
             return day(plain)
         case "timestamp":
-            return datetime.strptime(plain.replace("T", " "), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - local by definition
+            plain = plain.replace("T", " ") if len(plain) > 10 else f"{plain} 00:00:00"
+            return datetime.strptime(plain, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - local by definition
     if field.get("format") == "gb11643" and len(plain) == 15:
         return plain[:6] + "19" + plain[6:] + citizen_check(plain[:6] + "19" + plain[6:])
     return plain if field.get("format") or field.get("pattern") else raw
