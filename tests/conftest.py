@@ -1,10 +1,8 @@
 """A real PostgreSQL for the whole run, and for each test that asks a scratch database with everything migrated."""
 
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
@@ -12,17 +10,16 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from cityloom.kernel import access, lake, migrate, packs, secrets, words
+from cityloom.kernel import migrate, packs, secrets
+from cityloom.kernel.calendar.rules import calendars
+from cityloom.kernel.calendar.spec import CalendarSpec
+from cityloom.kernel.context import Parts
 from cityloom.kernel.db import Database
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings
 from scratch import Scratch
 
-if TYPE_CHECKING:
-    from cityloom.kernel.context import Parts
-
-MODULES = ("cityloom.identity", "cityloom.catalogue", "cityloom.exchange")
-PACKAGES = ("cityloom.kernel", *(name for name in MODULES if importlib.util.find_spec(name)))
+PACKAGES = ("cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange")
 TEMPLATE = "migrated"
 
 
@@ -94,47 +91,25 @@ def database(scratch: Scratch) -> Iterator[Database]:
 
 
 @pytest.fixture
-def parts(scratch: Scratch, database: Database) -> "Iterator[Parts]":
+def parts(scratch: Scratch) -> Iterator[Parts]:
     """The running parts over the scratch database, with a lake of their own and no packs."""
-    from cityloom.kernel.audit import keys
-    from cityloom.kernel.calendar.rules import calendars
-    from cityloom.kernel.calendar.spec import CalendarSpec
-    from cityloom.kernel.clock import SystemClock
-    from cityloom.kernel.context import Parts
+    from cityloom import app  # here, so that tests of the floors below need nothing of those above
 
-    settings = scratch.settings
-    opened = lake.Lake(
-        lake.LakeSettings(
-            catalogue_url=scratch.lake_url,
-            files=settings.lake_files,
-            memory_mib=settings.lake_memory_mib,
-            threads=settings.lake_threads,
-            temporary=settings.home / "tmp",
-        )
-    )
-    yield Parts(
-        settings=settings,
-        clock=SystemClock(),
-        db=database,
-        lake=opened,
-        words=words.load(PACKAGES),
-        policies=access.load(PACKAGES),
-        packs=packs.Packs(()),
-        calendars=calendars(CalendarSpec()),
-        signer=keys.open_signer(settings.secrets),
-    )
-    opened.close()
+    assert app.PACKAGES == PACKAGES, "the scratch databases are migrated for other modules than the city has"
+    opened = app.open_parts(scratch.settings)
+    yield msgspec.structs.replace(opened, packs=packs.Packs(()), calendars=calendars(CalendarSpec()))
+    app.close_parts(opened)
 
 
 @pytest.fixture
-def city(parts: "Parts") -> "Parts":
-    """The parts with the packs of the shipped city, installed by every module as at a start."""
+def city(scratch: Scratch) -> Iterator[Parts]:
+    """The running parts with the packs of the shipped city, installed by every module as at a start."""
     from cityloom import app
     from cityloom.kernel.jobs import platform_context
 
-    chosen = packs.choose(packs.folders(parts.settings), parts.settings.city)
-    parts = msgspec.structs.replace(parts, packs=chosen)
+    opened = app.open_parts(scratch.settings)
     for module in app.MODULES:
         if module.install:
-            module.install(platform_context(parts, "install"))
-    return parts
+            module.install(platform_context(opened, "install"))
+    yield opened
+    app.close_parts(opened)
