@@ -20,8 +20,8 @@ from cityloom.kernel.db import Database
 from cityloom.kernel.errors import Unavailable
 from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.lake import Lake
-from conftest import Scratch
 from exchange.conftest import Door
+from scratch import Scratch
 
 FILE = "item,amount,note\na,1,x\nb,2,\nc,3,z\n"
 LANE_HOLDERS = """SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database
