@@ -1,72 +1,137 @@
-"""Says what is wrong with a quarantined value and what to do, in the clerk's language."""
+"""Faults in the clerk's language: what is wrong with which value of which row, and what to do about it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable
+from datetime import date
 
 from cityloom.exchange.contracts import Fault
-from cityloom.exchange.spec import ResolvedDataset, ResolvedField
-from cityloom.kernel.words import Words, fill
+from cityloom.exchange.spec import Check, ResolvedDataset, ResolvedField, Span
+from cityloom.kernel.words import Words
 
-MOST_CODES = 12
 LONGEST_VALUE = 60
+FEW_CODES = 12
 
 
 def explain(
     dataset: ResolvedDataset, words: Words, language: str, row: int, field: str, rule: str, value: str | None
 ) -> Fault:
-    """One fault in words: row, the field by its title, the value as it came, and the remedy."""
-    kind, _, name = rule.partition(":")
+    """One fault in words: the row, the field by its title, the value as it came, and the remedy."""
+    kind, _, check = rule.partition(":")
     known = next((each for each in dataset.fields if each.name == field), None)
-    params: dict[str, object] = {
-        "row": row,
-        "field": known.title.of(language) if known else field,
-        "value": _shown(value),
+    if check:
+        problem, remedy = _crossing(dataset, words, language, row, check, value)
+        return Fault(row, field, rule, value, problem, remedy)
+    where = words.say(
+        "exchange.rule.where" if known else "exchange.rule.where_row",
+        language, row=row, title=known.title.of(language) if known else "",
+    )  # fmt: skip
+    facts = facts_of(known, words, language) if known else {}
+    keys = _listed((each.title.of(language) for each in dataset.fields if each.name in dataset.key), language)
+    # the value comes last, so that nothing in it is taken for a placeholder
+    params = {**facts, "keys": keys, "where": where, "value": _shortened(value)}
+    code = f"exchange.rule.{kind}{_variant(kind, known) if known else ''}"
+    remedy = f"{code}.remedy" if f"{code}.remedy" in words.texts else f"exchange.rule.{kind}.remedy"
+    return Fault(row, field, rule, value, words.say(code, language, **params), words.say(remedy, language, **params))
+
+
+def facts_of(field: ResolvedField, words: Words, language: str) -> dict[str, object]:
+    """What the texts about a field may name."""
+    scale = field.scale or 0
+    return {
+        "min": field.min,
+        "max": field.max,
+        "unit": f" {field.unit}" if field.unit else "",
+        "min_length": field.min_length,
+        "max_length": field.max_length,
+        "pattern": field.pattern,
+        "precision": field.precision,
+        "scale": scale,
+        "whole": (field.precision or 0) - scale,
+        "example": f"1234.{'5' * scale}" if scale else "1234",
+        "codes": field.codes.title.of(language) if field.codes else "",
+        "allowed": allowed(field, language),
+        "reference": str(field.reference) if field.reference else "",
+        "dataset": field.reference.dataset if field.reference else "",
+        "span": span_text(field.fresh_within, words, language) if field.fresh_within else "",
     }
-    if kind == "expression":
-        check = next(each for each in dataset.checks if each.name == name)
-        problem = words.say("exchange.fault.expression", language, **params, check=check.title.of(language))
-        return Fault(row, field, rule, value, problem, check.remedy.of(language))
-    code = f"exchange.fault.{kind}"
-    params |= _facts(dataset, known, kind, language)
-    if kind == "type" and known:
-        params["example"] = words.say(f"exchange.example.{known.type}", language)
-    problem = words.say(code, language, **params)
-    remedy = words.texts.get(f"{code}.remedy")
-    return Fault(row, field, rule, value, problem, fill(remedy.of(language), params) if remedy else "")
 
 
-def _facts(dataset: ResolvedDataset, field: ResolvedField | None, kind: str, language: str) -> dict[str, object]:
-    """What the remedy of this rule names."""
-    if kind == "key":
-        titles = (each.title.of(language) for each in dataset.fields if each.name in dataset.key)
-        return {"key": " + ".join(titles)}
-    if field is None:
-        return {}
-    if kind == "range":
-        return {"range": _between(field.min, field.max)}
-    if kind == "length":
-        return {"range": _between(field.min_length, field.max_length)}
-    if kind == "pattern":
-        return {"pattern": field.pattern or ""}
-    if kind == "codes" and field.codes:
-        return {"codes": ", ".join(_codes(field, language)), "list": field.codes.title.of(language)}
-    if kind == "reference":
-        return {"reference": str(field.reference)}
-    return {}
+def allowed(field: ResolvedField, language: str) -> str:
+    """The codes of a field with their titles; of a long list the first ones."""
+    if field.codes is None:
+        return ""
+    current = [code for code in field.codes.codes if code.status == "current"]
+    told = " ".join if language == "zh" else " = ".join
+    some = _listed((told((code.code, code.title.of(language))) for code in current[:FEW_CODES]), language)
+    return some + ("…" if len(current) > FEW_CODES else "")
 
 
-def _codes(field: ResolvedField, language: str) -> Iterator[str]:
-    listed = [code for code in field.codes.codes if code.status == "current"] if field.codes else []
-    yield from (f"{code.code} {code.title.of(language)}" for code in listed[:MOST_CODES])
-    if len(listed) > MOST_CODES:
-        yield f"… ({len(listed)})"
+def span_text(span: Span, words: Words, language: str) -> str:
+    """A duration in words, in the largest units that fit."""
+    parts = {
+        "years": span.months // 12,
+        "months": span.months % 12,
+        "days": span.days,
+        "hours": span.seconds // 3600,
+        "minutes": span.seconds // 60 % 60,
+        "seconds": span.seconds % 60,
+    }
+    return " ".join(words.say(f"exchange.span.{unit}", language, n=number) for unit, number in parts.items() if number)
 
 
-def _between(least: object, most: object) -> str:
-    if least is None:
-        return f"≤ {most}"
-    return f"≥ {least}" if most is None else f"{least} – {most}"
+def _crossing(
+    dataset: ResolvedDataset, words: Words, language: str, row: int, name: str, value: str | None
+) -> tuple[str, str]:
+    check = next((each for each in dataset.checks if each.name == name), None)
+    where = words.say("exchange.rule.where_row", language, row=row)
+    if check is None:  # of an earlier version of the dataset
+        return words.say("exchange.rule.expression", language, where=where, check=name, values=_shortened(value)), ""
+    used = operands(check, dataset)
+    values = (value or "").split(" / ", max(len(used) - 1, 0))
+    told = (f"{field.title.of(language)} {_shortened(text)}".strip() for field, text in zip(used, values, strict=False))
+    params = {"where": where, "check": check.title.of(language), "values": _listed(told, language)}
+    return words.say("exchange.rule.expression", language, **params), check.remedy.of(language)
 
 
-def _shown(value: str | None) -> str:
+def operands(check: Check, dataset: ResolvedDataset) -> list[ResolvedField]:
+    """The fields a check uses, in the order of their coming, which is the order of the values in its faults."""
+    fields = {field.name: field for field in dataset.fields}
+    tokens = re.findall(r"[a-z_][a-z0-9_]*(?![a-z0-9_]*\s*\()", re.sub(r"'[^']*'", "", check.expression))
+    return [fields[token] for token in dict.fromkeys(tokens) if token in fields]
+
+
+def _listed(parts: Iterable[str], language: str) -> str:
+    return ("、" if language == "zh" else ", ").join(parts)
+
+
+def _shortened(value: str | None) -> str:
     text = value or ""
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
+
+
+def _variant(rule: str, field: ResolvedField) -> str:
+    match rule:
+        case "type":
+            return f".{field.type}"
+        case "range":
+            return f".{_sides(field)}"
+        case "length":
+            return f".{_length_sides(field)}"
+        case _:
+            return ""
+
+
+def _sides(field: ResolvedField) -> str:
+    if field.min is not None and field.max is not None:
+        return "both"
+    if isinstance(field.min, date):
+        return "day"
+    if isinstance(field.max, date):
+        return "last_day"
+    return "min" if field.min is not None else "max"
+
+
+def _length_sides(field: ResolvedField) -> str:
+    if field.min_length and field.max_length is not None:
+        return "exact" if field.min_length == field.max_length else "both"
+    return "min" if field.max_length is None else "max"

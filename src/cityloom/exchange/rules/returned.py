@@ -1,19 +1,26 @@
-"""Quarantined rows as the file that came, with what is wrong and what to do beside each; it can be delivered as it is.
+"""Quarantined rows as the file that came, with what is wrong and what to do beside: corrected, it is sent as it is.
 
 Columns that begin with `_` are ours: the intake leaves them alone when the corrected file comes back.
 """
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
-import openpyxl
+from openpyxl import Workbook
+from openpyxl.cell import Cell, WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 from cityloom.exchange.contracts import Fault
+from cityloom.kernel.errors import TooLarge, Unsupported
 from cityloom.kernel.words import Words
 
-TEXT = "@"
+MOST_SHEET_ROWS = 1_048_575
+ADDED = ("row", "problem", "remedy")
 
 
 class ReturnedRow(msgspec.Struct, frozen=True):
@@ -25,51 +32,70 @@ class ReturnedRow(msgspec.Struct, frozen=True):
 
 
 def render(header: Sequence[str], rows: Iterable[ReturnedRow], format: str, words: Words, language: str) -> bytes:
-    """The rows as csv (UTF-8 with byte order mark, for Excel), xlsx, or ndjson."""
-    if format == "ndjson":
-        return msgspec.json.Encoder().encode_lines([_object(header, row) for row in rows])
-    added = [words.say(f"exchange.column.{name}", language) for name in ("row", "problem", "remedy")]
-    lines = ([*_texts(header, row), str(row.row), _joined(row, "problem"), _joined(row, "remedy")] for row in rows)
-    return _csv([*header, *added], lines) if format == "csv" else _xlsx([*header, *added], lines)
+    """The rows as csv (UTF-8 with byte order mark, for Excel), xlsx or ndjson, in the columns of `header` and three more.
+
+    Raises Unsupported `exchange.format_unknown`, TooLarge `exchange.quarantine_too_long`.
+    """
+    names = [*header, *(words.say(f"exchange.returned.{name}", language) for name in ADDED)]
+    lines = (_line(len(header), row) for row in rows)
+    match format:
+        case "csv":
+            return _csv(names, lines)
+        case "ndjson":
+            return _ndjson(names, lines)
+        case "xlsx":
+            return _xlsx(names, lines, words.say("exchange.template.sheet", language))
+        case _:
+            raise Unsupported("exchange.format_unknown", format=format, known="csv, ndjson, xlsx")
 
 
-def _texts(header: Sequence[str], row: ReturnedRow) -> Iterator[str]:
-    """The row's values; of a row whose shape is broken, its raw text in the first column."""
-    broken = next((fault.value for fault in row.faults if fault.rule == "shape"), None)
-    if broken is not None and not any(row.raw):
-        yield broken
-        yield from ("" for _ in header[1:])
-    else:
-        yield from (value or "" for value in row.raw)
+def _line(width: int, row: ReturnedRow) -> list[str]:
+    """The row's texts; of a row that has no columns, its whole text in the first one."""
+    texts = [text or "" for text in row.raw[:width]]
+    if not any(texts):
+        texts = [next((fault.value or "" for fault in row.faults if fault.rule == "shape"), "")][:width]
+    problems = "\n".join(dict.fromkeys(fault.problem for fault in row.faults))
+    remedies = "\n".join(dict.fromkeys(fault.remedy for fault in row.faults if fault.remedy))
+    return [*texts, *([""] * (width - len(texts))), str(row.row), problems, remedies]
 
 
-def _joined(row: ReturnedRow, part: str) -> str:
-    return " ".join(dict.fromkeys(str(getattr(fault, part)) for fault in row.faults))
-
-
-def _object(header: Sequence[str], row: ReturnedRow) -> dict[str, object]:
-    return {"row": row.row, "record": dict(zip(header, row.raw, strict=False)), "faults": row.faults}
-
-
-def _csv(header: Sequence[str], lines: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
+def _csv(names: list[str], lines: Iterable[list[str]]) -> bytes:
+    sink = io.StringIO(newline="")
+    writer = csv.writer(sink)
+    writer.writerow(names)
     writer.writerows(lines)
-    return text.getvalue().encode("utf-8-sig")
+    return sink.getvalue().encode("utf-8-sig")
 
 
-def _xlsx(header: Sequence[str], lines: Iterable[Sequence[str]]) -> bytes:
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet()
-    sheet.append(header)
-    for line in lines:
-        cells = []
-        for value in line:
-            cell = openpyxl.cell.WriteOnlyCell(sheet, value=openpyxl.cell.cell.ILLEGAL_CHARACTERS_RE.sub("", value))
-            cell.data_type, cell.number_format = "s", TEXT  # never a formula, never a number
-            cells.append(cell)
-        sheet.append(cells)
-    content = io.BytesIO()
-    book.save(content)
-    return content.getvalue()
+def _ndjson(names: list[str], lines: Iterable[list[str]]) -> bytes:
+    records = (dict(zip(names, [text or None for text in line], strict=True)) for line in lines)
+    return msgspec.json.Encoder().encode_lines(records)
+
+
+def _xlsx(names: list[str], lines: Iterable[list[str]], title: str) -> bytes:
+    workbook = Workbook(write_only=True)
+    sheet = workbook.create_sheet(title)
+    sheet.freeze_panes = "A2"
+    for place, name in enumerate(names, 1):
+        wide = place > len(names) - 2
+        sheet.column_dimensions[get_column_letter(place)].width = 60 if wide else max(12, len(name.encode()) + 4)
+    sheet.append([_cell(sheet, name, bold=True) for name in names])
+    for number, line in enumerate(lines):
+        if number >= MOST_SHEET_ROWS:
+            raise TooLarge("exchange.quarantine_too_long", most=MOST_SHEET_ROWS)
+        sheet.append([_cell(sheet, text) for text in line])
+    sink = io.BytesIO()
+    workbook.save(sink)
+    return sink.getvalue()
+
+
+def _cell(sheet: WriteOnlyWorksheet, text: str, *, bold: bool = False) -> Cell:
+    """A cell of text, whatever it looks like: identity numbers stay whole, and `=1+1` is no formula."""
+    cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text))
+    cell.data_type = "s"
+    cell.number_format = "@"
+    if bold:
+        cell.font = Font(bold=True)
+    if "\n" in text:
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    return cell

@@ -2,44 +2,61 @@
 
 import io
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from datetime import date
 
+import msgspec
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
-from cityloom.exchange.rules.digits import CREDIT_ALPHABET, gb11643_check, gb32100_check
-from cityloom.exchange.rules.explain import allowed, params_of, say
+from cityloom.exchange.rules.digits import gb11643_check, gb32100_check
+from cityloom.exchange.rules.explain import allowed, facts_of
 from cityloom.exchange.spec import ResolvedDataset, ResolvedField
+from cityloom.kernel.words import Words
 
-FORMATTED_ROWS = 5000
-"""Rows that get the cell format of their column; whoever needs more sends a CSV, where nothing is reformatted."""
-
+LAST_ROW = 1_048_576
 LISTED_CODES = 12
 """Shorter code lists are told in full in the explanation; all have a drop-down."""
 
 HEAD = PatternFill("solid", start_color="DDE7F3")
-NUMBER_FORMATS = {"date": "yyyy-mm-dd", "timestamp": "yyyy-mm-dd hh:mm:ss"}
+NUMBER_FORMATS = {
+    "integer": "General",
+    "decimal": "General",
+    "number": "General",
+    "date": "yyyy-mm-dd",
+    "timestamp": "yyyy-mm-dd hh:mm:ss",
+}
 BOOLEANS = {"en": '"true,false"', "zh": '"是,否"'}
 
 
-def workbook(dataset: ResolvedDataset, language: str) -> bytes:
+def workbook(dataset: ResolvedDataset, words: Words, language: str) -> bytes:
     """The .xlsx template of a dataset, with titles and explanations in `language` (en or zh)."""
     book = Workbook()
     sheet = book.active
     if not isinstance(sheet, Worksheet):  # a new workbook has one worksheet
         raise TypeError(f"unexpected first sheet {sheet!r}")
-    sheet.title = say("template.sheet", language)
-    notes = book.create_sheet(say("template.notes", language))
-    codes = [field for field in dataset.fields if field.codes]
-    ranges = _codes_sheet(book, codes, language)
-    _data_sheet(sheet, dataset, ranges, language)
-    _notes_sheet(notes, dataset, language)
+    say = Say(words, language)
+    sheet.title = say("sheet")
+    notes = book.create_sheet(say("notes"))
+    ranges = _codes_sheet(book, [field for field in dataset.fields if field.codes], say)
+    _data_sheet(sheet, dataset, ranges, say)
+    _notes_sheet(notes, dataset, say)
     sink = io.BytesIO()
     book.save(sink)
     return sink.getvalue()
+
+
+class Say(msgspec.Struct, frozen=True):
+    """The words of a template in one language."""
+
+    words: Words
+    language: str
+
+    def __call__(self, code: str, **params: object) -> str:
+        """A word of the template."""
+        return self.words.say(f"exchange.template.{code}", self.language, **params)
 
 
 def example(field: ResolvedField) -> str:
@@ -83,39 +100,34 @@ def _day(field: ResolvedField) -> date:
     return field.max if isinstance(field.max, date) and field.max < usual else usual
 
 
-def _data_sheet(sheet: Worksheet, dataset: ResolvedDataset, ranges: dict[str, str], language: str) -> None:
+def _data_sheet(sheet: Worksheet, dataset: ResolvedDataset, ranges: dict[str, str], say: Say) -> None:
     for place, field in enumerate(dataset.fields, 1):
-        column, title = get_column_letter(place), field.title.of(language)
+        column, title = get_column_letter(place), field.title.of(say.language)
         head = sheet.cell(1, place, f"{title}*" if field.required else title)
         head.font, head.fill = Font(bold=True), HEAD
         sheet.column_dimensions[column].width = max(12, len(title.encode()) + 4, 22 if field.format else 0)
-        form = NUMBER_FORMATS.get(field.type, "@" if field.type == "text" else "General")
-        for row in range(2, FORMATTED_ROWS + 2):
-            if form == "General":
-                break
-            sheet.cell(row, place).number_format = form
-        choices = ranges.get(field.name) or (BOOLEANS[_known(language)] if field.type == "boolean" else None)
+        # the whole column, so that spreadsheet programs do not turn identity numbers into 4.40301E+17
+        sheet.column_dimensions[column].number_format = NUMBER_FORMATS.get(field.type, "@")
+        choices = ranges.get(field.name) or (
+            BOOLEANS["zh" if say.language == "zh" else "en"] if field.type == "boolean" else None
+        )
         if choices:
-            _drop_down(sheet, column, choices, language)
+            _drop_down(sheet, column, choices, say)
     sheet.freeze_panes = "A2"
 
 
-def _known(language: str) -> str:
-    return "zh" if language == "zh" else "en"
-
-
-def _drop_down(sheet: Worksheet, column: str, choices: str, language: str) -> None:
+def _drop_down(sheet: Worksheet, column: str, choices: str, say: Say) -> None:
     rule = DataValidation(type="list", formula1=choices, allow_blank=True, showErrorMessage=True)
-    rule.error = say("template.pick", language)
-    rule.add(f"{column}2:{column}{FORMATTED_ROWS + 1}")
+    rule.error = say("pick")
+    rule.add(f"{column}2:{column}{LAST_ROW}")
     sheet.add_data_validation(rule)
 
 
-def _codes_sheet(book: Workbook, fields: Sequence[ResolvedField], language: str) -> dict[str, str]:
+def _codes_sheet(book: Workbook, fields: Sequence[ResolvedField], say: Say) -> dict[str, str]:
     """A sheet with two columns (code, title) per code list; gives the range of the codes for each field."""
     if not fields:
         return {}
-    sheet = book.create_sheet(say("template.codes", language))
+    sheet = book.create_sheet(say("codes"))
     found: dict[str, str] = {}
     places: dict[str, str] = {}
     for field in fields:
@@ -123,41 +135,41 @@ def _codes_sheet(book: Workbook, fields: Sequence[ResolvedField], language: str)
             continue
         if field.codes.name not in places:
             place = 2 * len(places) + 1
-            places[field.codes.name] = _code_columns(sheet, place, field, language)
+            places[field.codes.name] = _code_columns(sheet, place, field, say)
         found[field.name] = places[field.codes.name]
     sheet.freeze_panes = "A2"
     return found
 
 
-def _code_columns(sheet: Worksheet, place: int, field: ResolvedField, language: str) -> str:
+def _code_columns(sheet: Worksheet, place: int, field: ResolvedField, say: Say) -> str:
     if field.codes is None:
         return ""
-    head = sheet.cell(1, place, field.codes.title.of(language))
+    head = sheet.cell(1, place, field.codes.title.of(say.language))
     head.font, head.fill = Font(bold=True), HEAD
     current = [code for code in field.codes.codes if code.status == "current"]
     for row, code in enumerate(current, 2):
         sheet.cell(row, place, code.code).number_format = "@"
-        sheet.cell(row, place + 1, code.title.of(language))
+        sheet.cell(row, place + 1, code.title.of(say.language))
     column = get_column_letter(place)
     sheet.column_dimensions[column].width = max(10, max(len(code.code) for code in current) + 2)
     sheet.column_dimensions[get_column_letter(place + 1)].width = 24
     return f"{quote_sheetname(sheet.title)}!${column}$2:${column}${len(current) + 1}"
 
 
-def _notes_sheet(sheet: Worksheet, dataset: ResolvedDataset, language: str) -> None:
-    sheet.append([dataset.title.of(language)])
-    sheet.append([dataset.summary.of(language)])
-    sheet.append([dataset.legal_basis.of(language)])
+def _notes_sheet(sheet: Worksheet, dataset: ResolvedDataset, say: Say) -> None:
+    sheet.append([dataset.title.of(say.language)])
+    sheet.append([dataset.summary.of(say.language)])
+    sheet.append([dataset.legal_basis.of(say.language)])
     sheet.append([])
     heads = ("field", "name", "type", "required", "example", "allowed", "checks", "standard")
-    sheet.append([say(f"template.{head}", language) for head in heads])
+    sheet.append([say(head) for head in heads])
     for field in dataset.fields:
-        sheet.append(_note(dataset, field, language))
+        sheet.append(_note(dataset, field, say))
     if dataset.checks:
         sheet.append([])
-        sheet.append([say("template.across", language)])
+        sheet.append([say("across")])
         for check in dataset.checks:
-            sheet.append([check.title.of(language), "", "", "", "", "", check.remedy.of(language)])
+            sheet.append([check.title.of(say.language), "", "", "", "", "", check.remedy.of(say.language)])
     _dress(sheet)
 
 
@@ -173,25 +185,25 @@ def _dress(sheet: Worksheet) -> None:
         sheet.column_dimensions[column].width = width
 
 
-def _note(dataset: ResolvedDataset, field: ResolvedField, language: str) -> list[str]:
-    params = params_of(field, language)
+def _note(dataset: ResolvedDataset, field: ResolvedField, say: Say) -> list[str]:
+    params = facts_of(field, say.words, say.language)
     count = len(field.codes.current) if field.codes else 0
-    listed = allowed(field, language)
+    listed = allowed(field, say.language)
     if count > LISTED_CODES:
-        listed = say("template.more", language, n=count, sheet=say("template.codes", language))
+        listed = say("more", n=count, sheet=say("codes"))
     return [
-        field.title.of(language),
+        field.title.of(say.language),
         field.name,
-        say(f"template.type.{field.type}", language, **params),
-        say("template.yes" if field.required else "template.no", language),
+        say(f"type.{field.type}", **params),
+        say("yes" if field.required else "no"),
         example(field),
         listed,
-        ("；" if language == "zh" else "; ").join(_rules(dataset, field, language)),
+        ("；" if say.language == "zh" else "; ").join(_rules(dataset, field, say)),
         field.standard,
     ]
 
 
-def _rules(dataset: ResolvedDataset, field: ResolvedField, language: str) -> Iterable[str]:
+def _rules(dataset: ResolvedDataset, field: ResolvedField, say: Say) -> Iterable[str]:
     days = field.type in ("date", "timestamp")
     holding = {
         "key": field.name in dataset.key,
@@ -206,5 +218,5 @@ def _rules(dataset: ResolvedDataset, field: ResolvedField, language: str) -> Ite
         str(field.format): field.format is not None,
         "fresh": field.fresh_within is not None,
     }
-    params = params_of(field, language)
-    return [say(f"template.rule.{rule}", language, **params) for rule, holds in holding.items() if holds]
+    params = facts_of(field, say.words, say.language)
+    return [say(f"rule.{rule}", **params) for rule, holds in holding.items() if holds]
