@@ -145,7 +145,7 @@ class Subscriber:
             "GET", f"/api/exchange/datasets/{dataset}/changes", params=params, headers=headers
         ) as answer:
             answer.raise_for_status()
-            for batch in pa.ipc.open_stream(Chunks(answer.iter_raw(1 << 20))):
+            for batch in pa.ipc.open_stream(io.BufferedReader(Chunks(answer.iter_raw(1 << 20)), 1 << 20)):
                 rows += batch.num_rows
                 self.since[dataset] = batch.column("_sequence")[-1].as_py()
         return rows
