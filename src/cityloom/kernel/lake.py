@@ -31,6 +31,12 @@ EXTENSIONS = {
 }
 LATE = "this lake commit is late"
 """What `lake.refuse_late_commit()` says (migration 0005)."""
+TRIGGERS = {
+    "refuse_late_commit": "BEFORE INSERT ON lake.ducklake_snapshot_changes FOR EACH ROW",
+    "keep_bounds": """BEFORE UPDATE ON lake.ducklake_table_column_stats FOR EACH ROW
+        WHEN ((NEW.min_value IS NULL OR NEW.max_value IS NULL) AND OLD.min_value IS NOT NULL)""",
+}
+"""What guards the catalogue, each by a function of the same name (migrations 0005 and 0006)."""
 NO_ROOM = "No space left on device"
 BROKEN = (duckdb.FatalException, duckdb.InternalException)
 """After these an instance of DuckDB refuses all further work."""
@@ -195,22 +201,21 @@ def connect(settings: LakeSettings) -> duckdb.DuckDBPyConnection:
     _create_secrets(connection, settings)
     connection.execute(f"ATTACH 'ducklake:city_lake' AS {CATALOG}")
     connection.execute("SET ducklake_max_retry_count = 100")
-    _guard_lanes(settings.catalogue_url)
+    _guard(settings.catalogue_url)
     return connection
 
 
-def _guard_lanes(catalogue_url: str) -> None:
-    """Let the catalogue refuse late commits. Its tables are made by the first ATTACH, so no migration can do this."""
+def _guard(catalogue_url: str) -> None:
+    """Let the catalogue refuse late commits and keep its bounds.
+
+    Its tables are made by the first ATTACH, so no migration can do this.
+    """
     with psycopg.connect(catalogue_url, connect_timeout=10) as connection:
-        guarded = connection.execute(
-            "SELECT FROM pg_trigger WHERE tgname = 'refuse_late_commit'"
-            " AND tgrelid = 'lake.ducklake_snapshot_changes'::regclass"
-        ).fetchone()
-        if guarded is None:
-            connection.execute(
-                "CREATE OR REPLACE TRIGGER refuse_late_commit BEFORE INSERT ON lake.ducklake_snapshot_changes"
-                " FOR EACH ROW EXECUTE FUNCTION lake.refuse_late_commit()"
-            )
+        for name, trigger in TRIGGERS.items():
+            if connection.execute("SELECT FROM pg_trigger WHERE tgname = %s", [name]).fetchone() is None:
+                connection.execute(
+                    f"CREATE OR REPLACE TRIGGER {name} {trigger} EXECUTE FUNCTION lake.{name}()".encode()
+                )
 
 
 def _extension(package: Path, name: str) -> Path:
