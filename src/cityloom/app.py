@@ -48,8 +48,8 @@ def prepare(settings: Settings) -> int:
     """Bring the database up to the code and install the packs; the number of migrations run. Needs the database up."""
     url = admin_url(settings)
     key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
-    passwords = [secrets.load_or_make(settings.secrets, role) for role in ("cityloom_app", "cityloom_lake")]
-    ran = migrate.migrate(url, PACKAGES, *passwords, key)
+    app, lake_role = (secrets.load_or_make(settings.secrets, role) for role in ("cityloom_app", "cityloom_lake"))
+    ran = migrate.migrate(url, PACKAGES, app, lake_role, key)
     parts = open_parts(settings)
     try:
         for module in MODULES:

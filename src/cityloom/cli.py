@@ -16,7 +16,7 @@ from cityloom import supervise
 from cityloom.bench.commands import bench
 from cityloom.devtools import commands as devtools
 from cityloom.devtools import packs
-from cityloom.kernel import log
+from cityloom.kernel import log, words
 from cityloom.kernel.errors import Problem
 from cityloom.kernel.settings import load
 
@@ -113,8 +113,8 @@ def main() -> None:
     try:
         cli()
     except Problem as problem:
-        words = city.words.load(city.PACKAGES)
-        detail, remedy = words.problem(problem, _language())
+        texts = words.load(city.PACKAGES)
+        detail, remedy = texts.problem(problem, _language())
         talk.print(f"[red]error:[/red] {detail}", highlight=False)
         if remedy:
             talk.print(f"[dim]hint:[/dim] {remedy}", highlight=False)

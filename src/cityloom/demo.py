@@ -19,6 +19,7 @@ from cityloom.identity.api import services
 from cityloom.kernel import jobs, log
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import verify
+from cityloom.kernel.audit.entry import Report
 from cityloom.kernel.context import Parts
 from cityloom.kernel.settings import Settings
 from cityloom.samplecity import api as samplecity
@@ -172,11 +173,11 @@ def _deliver(
     receipt = door.deliver(planned.dataset, planned.delivery_id, file, mode=planned.mode, rows=planned.rows)
     faults: set[tuple[int, str, str]] = set()
     if receipt.get("quarantine"):
-        held = into / "quarantine.ndjson"
-        door.download(receipt["quarantine"], held, format="ndjson")
+        held = into / "faults.ndjson"
+        door.download(f"/api/exchange/datasets/{planned.dataset}/deliveries/{planned.delivery_id}/faults", held)
         for line in held.read_bytes().splitlines():
-            row = msgspec.json.decode(line)
-            faults |= {(row["row"], fault["field"], fault["rule"]) for fault in row["faults"]}
+            fault = msgspec.json.decode(line)
+            faults.add((fault["row"], fault["field"], fault["rule"]))
     planned.path.unlink(missing_ok=True)
     return receipt["counts"], faults
 
@@ -194,7 +195,7 @@ def _unreconciled(url: str, tokens: Tokens) -> int:
     return total
 
 
-def _verify_audit(parts: Parts, folder: Path) -> verify.Report:
+def _verify_audit(parts: Parts, folder: Path) -> Report:
     """Seal, export and verify the audit log offline."""
     now = parts.clock.now()
     audit.seal(parts.db, parts.signer, parts.settings.audit_files, now)

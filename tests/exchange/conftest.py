@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import Scratch
+from scratch import Scratch
 from faults.running import RIGHTS, write_pack
 from litestar.testing import TestClient
 

@@ -55,14 +55,13 @@ def test_the_same_id_with_other_content_is_refused_and_changes_nothing(door: Doo
 def test_bad_rows_are_quarantined_and_come_back_corrected(door: Door) -> None:
     answer = door.put("d1", "item,amount,note\na,1,x\nB!,2,\nc,minus,z\n,4,\n").json()
     assert answer["counts"] == answer["counts"] | {"rows_in": 4, "accepted": 1, "quarantined": 3, "duplicates": 0}
-    held = door.lines("stock/deliveries/d1/quarantine", format="ndjson")
-    found = {(row["row"], fault["field"], fault["rule"]) for row in held for fault in row["faults"]}  # type: ignore[attr-defined]
+    found = {(fault["row"], fault["field"], fault["rule"]) for fault in door.lines("stock/deliveries/d1/faults")}
     assert found == {(2, "item", "pattern"), (3, "amount", "type"), (4, "item", "required")}
     returned = door.get("stock/deliveries/d1/quarantine", format="csv").content
     assert returned.startswith(b"\xef\xbb\xbf")
     text = returned.decode("utf-8-sig").replace("B!", "b").replace("minus", "3").replace(",4,", "d,4,", 1)
     corrected = door.put("d2", text.encode("utf-8-sig"), corrects="d1").json()
-    assert corrected["counts"]["quarantined"] == 0, door.lines("stock/deliveries/d2/quarantine", format="ndjson")
+    assert corrected["counts"]["quarantined"] == 0, door.lines("stock/deliveries/d2/faults")
     assert corrected["counts"]["accepted"] == 3
     assert corrected["corrects"] == "d1"
 
@@ -140,6 +139,7 @@ def test_another_department_is_refused_and_nothing_changes(door: Door, stranger:
         stranger.get("stock/records"),
         stranger.get("stock/deliveries/d1"),
         stranger.get("stock/deliveries/d1/quarantine"),
+        stranger.get("stock/deliveries/d1/faults"),
         stranger.post("stock/trials", FIRST),
         stranger.withdraw("d1"),
     ]

@@ -190,10 +190,9 @@ def _differences(ctx: Context, dataset: str, expected: Expected, receipt: Receip
 
 
 def _found(ctx: Context, dataset: str) -> Iterator[ExpectedFault]:
-    content = reading.quarantine(ctx, dataset, "sample", "ndjson").content
-    for line in content.splitlines():
-        row = msgspec.json.decode(line)
-        yield from (ExpectedFault(row["row"], fault["field"], fault["rule"]) for fault in row["faults"])
+    for line in b"".join(reading.faults(ctx, dataset, "sample")).splitlines():
+        fault = msgspec.json.decode(line)
+        yield ExpectedFault(fault["row"], fault["field"], fault["rule"])
 
 
 def _expected(pack: Pack) -> dict[str, Expected]:

@@ -17,7 +17,7 @@ class Mode(StrEnum):
 
     append = "append"
     upsert = "upsert"
-    replace = "replace"
+    replace = "replace"  # type: ignore[assignment] # hides str.replace, which nobody calls on a mode
     delete = "delete"
 
 

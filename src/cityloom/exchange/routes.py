@@ -67,7 +67,9 @@ async def put_delivery(
     rows: Annotated[
         int | None, QueryParameter(ge=0, description="how many records you sent; a difference refuses the delivery")
     ] = None,
-    sha256: Annotated[str | None, QueryParameter(pattern="^[0-9A-Fa-f]{64}$", description="SHA-256 of the body")] = None,
+    sha256: Annotated[
+        str | None, QueryParameter(pattern="^[0-9A-Fa-f]{64}$", description="SHA-256 of the body")
+    ] = None,
     file_name: Annotated[str, QueryParameter(max_length=255, description="name of the file, for people")] = "",
     corrects: Annotated[
         DeliveryId | None, QueryParameter(description="delivery whose quarantined rows come back corrected")
@@ -116,7 +118,11 @@ def _length(request: AnyRequest) -> int | None:
     status_code=200,
 )
 async def post_trial(
-    request: AnyRequest, dataset: FromPath[str], mode: FromQuery[Mode | None] = None, file_name: FromQuery[str] = "", rows: FromQuery[int | None] = None
+    request: AnyRequest,
+    dataset: FromPath[str],
+    mode: FromQuery[Mode | None] = None,
+    file_name: FromQuery[str] = "",
+    rows: FromQuery[int | None] = None,
 ) -> Trial:
     """The same checks and comparison as a delivery; nothing is kept."""
     ctx = await to_thread.run_sync(identity.open_context, request)
@@ -146,7 +152,10 @@ def get_delivery(request: AnyRequest, dataset: FromPath[str], delivery_id: FromP
     sync_to_thread=True,
 )
 def list_deliveries(
-    request: AnyRequest, dataset: FromPath[str], after: FromQuery[str] = "", limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100
+    request: AnyRequest,
+    dataset: FromPath[str],
+    after: FromQuery[str] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> list[Receipt]:
     """Receipts by delivery id; the next page is asked for with `after` = the last id."""
     return deliveries.receipts(identity.open_context(request), dataset, after, limit)
@@ -170,11 +179,30 @@ def withdraw_delivery(
     "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}/quarantine",
     tags=["deliveries"], summary="Quarantined rows, in the file's own columns with the reasons beside", sync_to_thread=True,
 )  # fmt: skip
-def get_quarantine(request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId], format: FromQuery[str] = "csv") -> Response[bytes]:
+def get_quarantine(
+    request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId], format: FromQuery[str] = "csv"
+) -> Response[bytes]:
     """As csv (UTF-8 with BOM), xlsx, or ndjson; corrected, it can be delivered as it is."""
     file = reading.quarantine(identity.open_context(request), dataset, delivery_id, format)
     headers = {"content-disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, media_type=file.media, headers=headers)
+
+
+@get(
+    "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}/faults",
+    tags=["deliveries"],
+    summary="What is wrong with the quarantined rows, for programs",
+    sync_to_thread=True,
+)
+def get_faults(request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId]) -> Stream:
+    """NDJSON, one line per fault: row, field, rule, value, and in words the problem and the remedy."""
+    chunks = reading.faults(identity.open_context(request), dataset, delivery_id)
+
+    async def send() -> AsyncIterator[bytes]:
+        while chunk := await to_thread.run_sync(next, chunks, None):
+            yield chunk
+
+    return Stream(send(), media_type=NDJSON)
 
 
 @get(
@@ -262,6 +290,6 @@ def get_overdue(request: AnyRequest) -> list[Overdue]:
 
 
 ROUTES = [
-    put_delivery, post_trial, get_delivery, list_deliveries, withdraw_delivery, get_quarantine, get_changes, get_records,
+    put_delivery, post_trial, get_delivery, list_deliveries, withdraw_delivery, get_quarantine, get_faults, get_changes, get_records,
     list_datasets, get_dataset, get_template, get_reconciliation, get_overdue,
 ]  # fmt: skip

@@ -8,8 +8,8 @@ from uuid import uuid4
 import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from cityloom.kernel import log, metrics
@@ -103,7 +103,9 @@ def _translate(error: Exception, number: str) -> Problem:
     if isinstance(error, MethodNotAllowedException):
         return MethodNotAllowed("kernel.method_not_allowed")
     if isinstance(error, ValidationException):
-        faults = "; ".join(f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra or [] if isinstance(item, dict))
+        faults = "; ".join(
+            f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra or [] if isinstance(item, dict)
+        )
         return BadRequest("kernel.request_wrong", reason=faults or error.detail)
     if isinstance(error, HTTPException) and error.status_code < 500:
         return BadRequest("kernel.request_wrong", reason=error.detail)
@@ -169,7 +171,9 @@ def readyz(state: State) -> Response[Health]:
     return Response(Health("ready" if ready else "not ready", database, lake), status_code=200 if ready else 503)
 
 
-@get("/metrics", media_type="text/plain; version=0.0.4", tags=["operation"], sync_to_thread=True, exclude_from_auth=True)
+@get(
+    "/metrics", media_type="text/plain; version=0.0.4", tags=["operation"], sync_to_thread=True, exclude_from_auth=True
+)
 def figures() -> bytes:
     """Figures for Prometheus. Reached only from the machine itself unless a proxy lets others through."""
     return metrics.exposition()

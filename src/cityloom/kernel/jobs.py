@@ -18,7 +18,7 @@ from cityloom.kernel.manifest import Job, Listener, Module
 
 HEARTBEAT = 2.0
 DEAD_AFTER = 10.0
-RETRY_AFTER = 5
+RETRY_AFTER = 2
 """Seconds until a job that met an unavailable part is tried again. Short, because it keeps its lock while it waits."""
 
 logger = log.logger("jobs")

@@ -13,7 +13,9 @@ PERSONAL = re.compile(r"(?<!\d)(\d{6}(?:19|20)\d{9}[\dXx]|\d{15}|1[3-9]\d{9})(?!
 
 def configure(level: str = "info") -> None:
     """Write JSON lines to stderr from `level` on."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format='{"event": "%(message)s", "logger": "%(name)s"}')
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format='{"event": "%(message)s", "logger": "%(name)s"}'
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -9,13 +9,16 @@ from prometheus_client.multiprocess import MultiProcessCollector
 DELIVERIES = Counter("cityloom_deliveries_total", "Deliveries decided.", ["dataset", "outcome"])
 RECORDS = Counter("cityloom_records_total", "Records decided.", ["dataset", "outcome"])
 DELIVERY_SECONDS = Histogram(
-    "cityloom_delivery_seconds", "Time from the last byte of a delivery to its receipt.",
+    "cityloom_delivery_seconds",
+    "Time from the last byte of a delivery to its receipt.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
 )
 REQUESTS = Counter("cityloom_http_requests_total", "HTTP requests answered.", ["method", "status"])
 REQUEST_SECONDS = Histogram("cityloom_http_request_seconds", "Time to answer an HTTP request.")
 TICKS = Counter("cityloom_timed_jobs_total", "Runs of timed jobs.", ["job", "outcome"])
-BACKLOG = Gauge("cityloom_deliveries_waiting", "Deliveries received and not yet decided.", multiprocess_mode="mostrecent")
+BACKLOG = Gauge(
+    "cityloom_deliveries_waiting", "Deliveries received and not yet decided.", multiprocess_mode="mostrecent"
+)
 
 
 def exposition() -> bytes:

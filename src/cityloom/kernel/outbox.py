@@ -31,9 +31,7 @@ def write(tx: Transaction, event: Event, at: datetime) -> None:
 
 def pending(tx: Transaction, listener: str, topics: list[str], limit: int = 200) -> list[Envelope]:
     """The next events for this listener; locks its cursor, so two runners never hand out the same batch at once."""
-    tx.execute(
-        "INSERT INTO kernel.outbox_cursor VALUES (%s, '0', 0) ON CONFLICT (listener) DO NOTHING", [listener]
-    )
+    tx.execute("INSERT INTO kernel.outbox_cursor VALUES (%s, '0', 0) ON CONFLICT (listener) DO NOTHING", [listener])
     tx.execute("SELECT 1 FROM kernel.outbox_cursor WHERE listener = %s FOR UPDATE", [listener])
     return tx.all(
         Envelope,

@@ -41,9 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     s3_key_id: Annotated[str, Meta(description="Access key id of the S3 store.")] = ""
     s3_secret: Annotated[str, Meta(description="Secret key of the S3 store.")] = ""
     s3_use_ssl: Annotated[bool, Meta(description="Whether the S3 store is spoken to over TLS.")] = True
-    lake_memory_mib: Annotated[
-        int, Meta(description="Memory limit of DuckDB in each process, in MiB.", ge=256)
-    ] = 1536
+    lake_memory_mib: Annotated[int, Meta(description="Memory limit of DuckDB in each process, in MiB.", ge=256)] = 1536
     lake_threads: Annotated[int, Meta(description="Threads of DuckDB in each process; 0: one per core.", ge=0)] = 0
     packs: Annotated[
         str, Meta(description="Folders of packs beside the shipped ones, separated by colons; later ones win.")
@@ -54,7 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     web_workers: Annotated[int, Meta(description="Processes that serve HTTP.", ge=1)] = 1
     job_workers: Annotated[int, Meta(description="Processes that do queued and timed work.", ge=1)] = 1
     inline_mib: Annotated[
-        int, Meta(description="Deliveries up to this size are checked while the sender waits; larger ones get 202.", ge=0)
+        int,
+        Meta(description="Deliveries up to this size are checked while the sender waits; larger ones get 202.", ge=0),
     ] = 16
     delivery_max_mib: Annotated[int, Meta(description="Largest delivery that is accepted.", ge=1)] = 16384
     language: Annotated[str, Meta(description="Language of messages when the caller names none: zh or en.")] = "zh"
@@ -62,7 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     secure_cookies: Annotated[bool, Meta(description="Send session cookies over TLS only.")] = True
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
     min_free_mib: Annotated[
-        int, Meta(description="New deliveries are refused below this much free disk, so that accepted ones can end.", ge=0)
+        int,
+        Meta(description="New deliveries are refused below this much free disk, so that accepted ones can end.", ge=0),
     ] = 1024
 
     @property

@@ -16,9 +16,8 @@ from cityloom.exchange.intake.columns import Matched, Wanted
 from cityloom.exchange.intake.limits import Limits
 from cityloom.exchange.rules import compile, explain, resolve
 from cityloom.exchange.spec import Dataset, ResolvedDataset
-from cityloom.exchange.store import ledger, quarantine, shape
+from cityloom.exchange.store import checked, ledger, quarantine, shape
 from cityloom.exchange.store.shape import Shape
-from cityloom.kernel import sql
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Invalid, NotFound, Unsupported
 from cityloom.kernel.packs import Packs
@@ -123,21 +122,18 @@ def check(ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: ledger.Deli
 def check_file(
     ctx: Context, cursor: duckdb.DuckDBPyConnection, name: str, mode: Mode, declared: Declaration, spooled: Spooled
 ) -> Checked:
-    """Read a spooled file and check its rows into `checked`."""
+    """Read a spooled file and check its rows into `checked`. Raises Invalid `exchange.rows_differ`."""
     resolved = dataset(ctx, name)
     matched = _read(ctx, cursor, resolved, mode, declared, Path(spooled.path))
     at = ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone)
-    compiled = compile.compile_delivery(
-        resolved, _texts(resolved), at, _relations(ctx, resolved), mode=mode, table="checked", intake=True
-    )
-    cursor.execute(compiled.statement, dict(compiled.parameters) or None)
-    rows = cursor.execute("SELECT count(*) FROM checked").fetchone()
-    if declared.rows is not None and rows is not None and rows[0] != declared.rows:
-        raise Invalid("exchange.rows_differ", declared=declared.rows, found=rows[0])
-    present = [(column, field) for field, column in matched.pairs if column is not None]
-    raw = "[" + ", ".join(f"d.{sql.name(field)}" for _, field in present) + "]"
-    header = tuple(column for column, _ in present)
-    return Checked(resolved, shape_of(resolved), header, _faults(compiled, matched), raw)
+    texts = checked.texts([field.name for field in resolved.fields])
+    compiled = compile.compile_delivery(resolved, texts, at, _relations(ctx, resolved), mode=mode, intake=True)
+    rows = checked.check(cursor, compiled.statement, compiled.parameters)
+    if declared.rows is not None and rows != declared.rows:
+        raise Invalid("exchange.rows_differ", declared=declared.rows, found=rows)
+    present = {column: field for field, column in matched.pairs if column is not None}
+    faults = checked.faults(compile.faults_sql(compiled), compile.INTAKE_RULES, present)
+    return Checked(resolved, shape_of(resolved), tuple(present), faults, checked.raw(tuple(present.values())))
 
 
 def _read(
@@ -156,17 +152,8 @@ def _read(
         cursor, path, format_of(declared, path), ctx.settings.spool, limits, charset=declared.charset, fields=wanted
     ) as source:
         matched = columns.match(source.columns, wanted)
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE delivered AS {matched.select(source.scan())}")
+        checked.keep(cursor, matched.select(source.scan()))
     return matched
-
-
-def _texts(resolved: ResolvedDataset) -> str:
-    """The delivered rows as the checks take them; a row that could not be read as it came says so in `_intake`."""
-    fields = ", ".join(sql.name(field.name) for field in resolved.fields)
-    intake = (
-        "CASE WHEN _faults IS NOT NULL THEN CASE WHEN _faults[1].rule = 'encoding' THEN 'encoding' ELSE 'shape' END END"
-    )
-    return f"SELECT _row, {intake} AS _intake, {fields} FROM delivered"
 
 
 def _relations(ctx: Context, resolved: ResolvedDataset) -> dict[str, str]:
@@ -175,18 +162,6 @@ def _relations(ctx: Context, resolved: ResolvedDataset) -> dict[str, str]:
     if any(field.unique for field in resolved.fields):
         names.add(resolved.name)
     return {name: shape_of(resolved if name == resolved.name else dataset(ctx, name)).current for name in names}
-
-
-def _faults(compiled: compile.Compiled, matched: Matched) -> str:
-    """Faults of the checks, and those that reading the file met, under the fields' names."""
-    names = [f"WHEN {sql.literal(column)} THEN {sql.literal(field)}" for field, column in matched.pairs if column]
-    field = f"CASE f.field {' '.join(names)} ELSE f.field END"
-    rules = ", ".join(sql.literal(rule) for rule in compile.INTAKE_RULES)
-    return (
-        f"SELECT * FROM ({compile.faults_sql(compiled)}) WHERE rule NOT IN ({rules})"
-        f" UNION ALL SELECT _row, {field}, f.rule, f.value FROM (SELECT _row, unnest(_faults) AS f FROM delivered"
-        " WHERE _faults IS NOT NULL)"
-    )
 
 
 def format_of(declared: Declaration, path: Path) -> read.Format:
@@ -219,9 +194,9 @@ def explained(ctx: Context, resolved: ResolvedDataset, faults: Sequence[quaranti
 
 
 def explain_faults(
-    ctx: Context, cursor: duckdb.DuckDBPyConnection, checked: Checked, mode: Mode, most: int
+    ctx: Context, cursor: duckdb.DuckDBPyConnection, source: Checked, mode: Mode, most: int
 ) -> tuple[list[Fault], int]:
     """The first faults of a checked and compared delivery in words, and how many there are in all."""
-    quarantine.gather(cursor, checked.shape, checked.faults, checked.raw, mode)
-    faults = explained(ctx, checked.dataset, quarantine.held_faults(cursor, most))
+    quarantine.gather(cursor, source.shape, source.faults, source.raw, mode)
+    faults = explained(ctx, source.dataset, quarantine.held_faults(cursor, most))
     return faults, quarantine.held_total(cursor)

@@ -15,6 +15,7 @@ from cityloom.exchange.api import deliveries, gate
 from cityloom.exchange.contracts import DatasetState
 from cityloom.exchange.rules import returned
 from cityloom.exchange.rules import template as templates
+from cityloom.exchange.spec import ResolvedDataset
 from cityloom.exchange.store import changes as change_store
 from cityloom.exchange.store import ledger
 from cityloom.exchange.store import quarantine as quarantine_store
@@ -129,6 +130,31 @@ def quarantine(ctx: Context, name: str, id: str, format: str) -> File:
     """
     if format not in MEDIA:
         raise Unsupported("exchange.format_unknown", format=format, known=", ".join(MEDIA))
+    header = _header(ctx, name, id)
+    declared = gate.dataset(ctx, name)
+    with ctx.lake.session() as cursor:
+        held = quarantine_store.read(cursor, gate.shape_of(declared), id)
+        rows = (returned.ReturnedRow(row.row, row.raw, gate.explained(ctx, declared, row.faults)) for row in held)
+        content = returned.render(header, rows, format, ctx.parts.words, ctx.language)
+    return File(f"{name}-{id}-quarantine.{format}", MEDIA[format], content)
+
+
+def faults(ctx: Context, name: str, id: str) -> Iterator[bytes]:
+    """Every fault of a delivery's quarantined rows as NDJSON, by row: for programs. Raises NotFound, Refused."""
+    _header(ctx, name, id)
+    declared = gate.dataset(ctx, name)
+    return _faults(ctx, declared, id)
+
+
+def _faults(ctx: Context, declared: ResolvedDataset, id: str) -> Iterator[bytes]:
+    encoder = msgspec.json.Encoder()
+    with ctx.lake.session() as cursor:
+        for row in quarantine_store.read(cursor, gate.shape_of(declared), id):
+            yield encoder.encode_lines(gate.explained(ctx, declared, row.faults))
+
+
+def _header(ctx: Context, name: str, id: str) -> list[str]:
+    """The columns of a delivery that the caller may read back; the reading is kept in the audit log."""
     row = deliveries.describe(ctx, name)
     ctx.require("exchange.read_receipt", deliveries.resource(row))
     with ctx.begin() as tx:
@@ -136,13 +162,7 @@ def quarantine(ctx: Context, name: str, id: str, format: str) -> File:
         if delivery is None or delivery.columns is None:
             raise NotFound("exchange.delivery_unknown", dataset=name, delivery=id)
         ctx.record(tx, "exchange.quarantine_read", f"delivery:{name}/{id}")
-    header = msgspec.json.decode(delivery.columns, type=list[str])
-    declared = gate.dataset(ctx, name)
-    with ctx.lake.session() as cursor:
-        held = quarantine_store.read(cursor, gate.shape_of(declared), id)
-        rows = (returned.ReturnedRow(row.row, row.raw, gate.explained(ctx, declared, row.faults)) for row in held)
-        content = returned.render(header, rows, format, ctx.parts.words, ctx.language)
-    return File(f"{name}-{id}-quarantine.{format}", MEDIA[format], content)
+    return msgspec.json.decode(delivery.columns, type=list[str])
 
 
 def template(ctx: Context, name: str) -> bytes:

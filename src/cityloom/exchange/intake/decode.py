@@ -244,10 +244,10 @@ def _unpacked(source: BufferedReader, limits: Limits) -> Iterator[bytes]:
                 unpacker = zlib.decompressobj(wbits=31) if data else unpacker
                 continue
             piece = _inflate(unpacker, data)
-            unpacked += len(piece)
-            _weigh(packed, unpacked, limits)
-            yield piece
             data = unpacker.unconsumed_tail or unpacker.unused_data
+            unpacked += len(piece)
+            _weigh(packed - len(data), unpacked, limits)
+            yield piece
     yield unpacker.flush()
     _expect_end(unpacker)
 
