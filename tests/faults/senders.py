@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,11 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         try:
-            door = self.city.door()
-            while not self.ended.is_set():
-                self.deliver(door)
-                if self.withdraws and self.chance.random() < 0.1:
-                    self.withdraw(door)
+            with closing(self.city.door()) as door:
+                while not self.ended.is_set():
+                    self.deliver(door)
+                    if self.withdraws and self.chance.random() < 0.1:
+                        self.withdraw(door)
         except BaseException as failure:  # noqa: BLE001 - `let_end` raises it
             self.failure = failure
 
@@ -112,7 +113,6 @@ def let_end(city: RunningCity, senders: list[Sender], patience: float = 180.0) -
 
 def check_records(city: RunningCity, senders: list[Sender], folder: Path) -> int:
     """Receipts, state, change rows and ledger tell one story; how many deliveries it has."""
-    door = city.door()
     receipts = {id: receipt for sender in senders for id, receipt in sender.receipts.items()}
     sent = {id: said for sender in senders for id, said in sender.sent.items()}
     withdrawn = {id for sender in senders for id in sender.withdrawn}
@@ -124,11 +124,13 @@ def check_records(city: RunningCity, senders: list[Sender], folder: Path) -> int
         assert counts["rows_in"] == counts["accepted"] + counts["quarantined"] + counts["duplicates"]
         assert counts["quarantined"] == said.bad
     state = expected(sent, receipts, withdrawn)
-    rows = _lines(door, "records", folder / "records")
+    with closing(city.door()) as door:
+        rows = _lines(door, "records", folder / "records")
+        feed = _lines(door, "changes", folder / "changes", limit=1_000_000)
+        ledger = {row["delivery"]: row for row in _pages(door)}
     assert len({row["item"] for row in rows}) == len(rows)
     assert {row["item"]: (row["amount"], row["note"]) for row in rows} == state
-    assert replayed(_lines(door, "changes", folder / "changes", limit=1_000_000)) == state
-    ledger = {row["delivery"]: row for row in _pages(door)}
+    assert replayed(feed) == state
     assert {id: row["statement"] for id, row in ledger.items()} == {
         id: row["statement"] for id, row in receipts.items()
     }
@@ -178,7 +180,7 @@ def check_audit(city: RunningCity, senders: list[Sender], folder: Path) -> None:
     report = verify.verify(folder / "audit")
     assert report.findings == ()
     assert report.ok
-    entries = (folder / "audit/entries.jsonl").read_bytes().splitlines()
+    entries = (folder / "audit/entries.ndjson").read_bytes().splitlines()
     told = [(entry["action"], entry["subject"]) for entry in map(msgspec.json.decode, entries)]
     decided = sorted(subject for action, subject in told if action == "exchange.delivery_accepted")
     taken_back = sorted(subject for action, subject in told if action == "exchange.delivery_withdrawn")

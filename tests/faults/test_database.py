@@ -143,6 +143,7 @@ def test_restarted_under_load(tmp_path: Path, restarts: int, tell: Tell) -> None
             victim = backends[0] if how == signal.SIGKILL and backends else postmaster
             os.kill(victim, how)
         back = city.wait()
+        time.sleep(5)
         let_end(city, senders)
         deliveries = check_records(city, senders, tmp_path)
         city.stop()
@@ -187,7 +188,7 @@ def test_recovers_for_long(tmp_path: Path, seconds: int, tell: Tell) -> None:
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["content-type"].startswith("application/problem+json")
         assert answer.json()["code"] in ("kernel.database_unreachable", "kernel.lake_unreachable")
-    assert longest < 25
+    assert longest < 15
     assert back < 20
 
 

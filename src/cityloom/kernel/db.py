@@ -102,7 +102,7 @@ class Database:
             min_size=0,
             max_size=size,
             open=True,
-            timeout=20,
+            timeout=6,  # so soon is a caller told to come again while the database is away
             max_idle=120,
             reconnect_timeout=5,
             check=_clean,
