@@ -103,7 +103,9 @@ def new(name: str, keeper: Annotated[str, typer.Option(help="Organisation that k
     ):  # fmt: skip
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text.format(name=name, keeper=keeper) if path != f"samples/{name}_example.csv" else text, "utf-8")
+        target.write_text(
+            text.format(name=name, keeper=keeper) if path != f"samples/{name}_example.csv" else text, "utf-8"
+        )
     sys.stdout.write(f"{root}\n")
 
 
@@ -149,7 +151,10 @@ def try_out(name: str, folder: Folder = None) -> None:
         settings = msgspec.structs.replace(_settings(folder, name), home=Path(home))
         with app.running_parts(settings, lambda text: talk.print(text, highlight=False)) as parts:
             ctx = platform_context(parts, "try")
-            wrong = [fault for pack in ctx.packs for fault in _try_pack(ctx, pack, pack.name == name)]
+            # a city's code lists are narrower than the samples of the packs it stands on, which name other places
+            alone = ctx.packs.named(name).manifest.city
+            tried = [pack for pack in ctx.packs if pack.name == name or not alone]
+            wrong = [fault for pack in tried for fault in _try_pack(ctx, pack, pack.name == name)]
     for fault in wrong:
         talk.print(f"[red]{fault}[/red]", highlight=False)
     raise typer.Exit(1 if wrong else 0)
