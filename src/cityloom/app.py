@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
-from cityloom.kernel import access, jobs, lake, migrate, packs, processes, secrets, words
+from cityloom.kernel import access, jobs, lake, migrate, outbox, packs, processes, secrets, words
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import commands as audit_commands
 from cityloom.kernel.audit import keys
@@ -29,7 +29,21 @@ def seal_audit(ctx: Context) -> None:
     audit.seal(ctx.parts.db, ctx.parts.signer, ctx.settings.audit_files, ctx.clock.now())
 
 
-AUDIT = Module("audit", commands=audit_commands.app, jobs=(Job("seal", seal_audit, timedelta(seconds=1)),))
+def forget_events(ctx: Context) -> None:
+    """Delete events that every listener has had for a week."""
+    with ctx.begin() as tx:
+        outbox.forget(tx, ctx.clock.now() - EVENTS_KEPT)
+
+
+EVENTS_KEPT = timedelta(days=7)
+AUDIT = Module(
+    "audit",
+    commands=audit_commands.app,
+    jobs=(
+        Job("seal", seal_audit, timedelta(seconds=1)),
+        Job("forget_events", forget_events, timedelta(hours=1)),
+    ),
+)
 MODULES: tuple[Module, ...] = (AUDIT, IDENTITY, CATALOGUE, EXCHANGE)
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module is not AUDIT))
 
