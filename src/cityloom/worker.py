@@ -3,15 +3,10 @@
 import asyncio
 import time
 
-from procrastinate.exceptions import ConnectorException
-
 from cityloom import app
 from cityloom.kernel import log, processes
-from cityloom.kernel.errors import Unavailable
 from cityloom.kernel.jobs import Queue
 from cityloom.kernel.settings import load
-
-logger = log.logger("worker")
 
 
 def main() -> None:
@@ -27,8 +22,6 @@ def main() -> None:
     timers.start()
     try:
         asyncio.run(queue.work(concurrency=1))
-    except (Unavailable, ConnectorException):
-        logger.warning("worker_lost_database")
     finally:
         timers.stop()
         app.close_parts(parts)

@@ -1,9 +1,11 @@
 """Queued work on PostgreSQL (procrastinate) and timed work, run by worker processes; dead workers are reaped."""
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from uuid import uuid4
 
 import procrastinate
@@ -18,6 +20,7 @@ from cityloom.kernel.manifest import Job, Listener, Module
 
 HEARTBEAT = 2.0
 DEAD_AFTER = 10.0
+PAUSE = 0.5
 RETRY_AFTER = 2
 """Seconds until a job that met an unavailable part is tried again. Short, because it keeps its lock while it waits."""
 
@@ -68,7 +71,28 @@ class Queue:
         return Timers(self.parts, timed, self.listeners)
 
     async def work(self, concurrency: int) -> None:
-        """Run queued jobs until told to stop by a signal."""
+        """Run queued jobs until SIGINT or SIGTERM says stop. A database that goes away is waited for."""
+        stopping = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        while not stopping.is_set():
+            try:
+                await self._work_until(stopping, concurrency)
+            except procrastinate.exceptions.ConnectorException:
+                logger.warning("worker_lost_database")
+                await asyncio.sleep(PAUSE)
+
+    async def _work_until(self, stopping: asyncio.Event, concurrency: int) -> None:
+        work = asyncio.create_task(self._work(concurrency))
+        stop = asyncio.create_task(stopping.wait())
+        await asyncio.wait({work, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        work.cancel()  # lets running jobs end
+        with suppress(asyncio.CancelledError):
+            await work
+
+    async def _work(self, concurrency: int) -> None:
+        """Until cancelled, or until the database was away for too long."""
         async with self.app.open_async():
             reaper = asyncio.create_task(self._reap())
             try:
@@ -78,6 +102,7 @@ class Queue:
                     update_heartbeat_interval=HEARTBEAT,
                     stalled_worker_timeout=DEAD_AFTER,
                     shutdown_graceful_timeout=20.0,
+                    install_signal_handlers=False,
                     delete_jobs="successful",
                 )
             finally:
