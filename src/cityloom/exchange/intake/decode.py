@@ -104,9 +104,9 @@ def decode(path: Path, into: Path, declared: str = "") -> Decoded:
 
 
 def _expect_text(head: bytes) -> None:
-    """A stray control character is a damaged value; many are a program, a picture, or UTF-16 without mark."""
+    """A stray U+0000 is a damaged value; among many control characters it is a picture, or UTF-16 without mark."""
     strange = sum(byte < 0x20 and byte not in b"\t\n\f\r\x1a" for byte in head)
-    if strange > 4 and strange * 100 > len(head):
+    if b"\0" in head and strange > 4 and strange * 100 > len(head):
         raise Unsupported("exchange.not_text")
 
 

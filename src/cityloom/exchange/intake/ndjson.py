@@ -92,7 +92,7 @@ class Reader:
                 else:
                     held += tail
         if held:
-            yield from self._batches([held], number)
+            yield from self._batches(held.split(b"\n"), number)
 
     def _batches(self, lines: list[bytes], number: int) -> Iterator[pa.RecordBatch]:
         numbers: list[int] = []
