@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from cityloom.catalogue.contracts import Code, CodeList
 from cityloom.exchange.contracts import Mode
@@ -60,11 +61,10 @@ def load(
 ) -> str:
     """Put rows of text into a table; returns the query that reads them."""
     names = [field.name for field in declared.fields] + (["_intake"] if intake else [])
-    columns = ", ".join(f'"{name}" VARCHAR' for name in names)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE rows_of_text (_row BIGINT, {columns})")
-    values = [[number, *(row.get(name) for name in names)] for number, row in enumerate(rows, 1)]
-    if values:
-        con.executemany(f"INSERT INTO rows_of_text VALUES ({', '.join('?' * (len(names) + 1))})", values)
+    texts = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
+    con.register("rows_given", pa.table({"_row": pa.array(range(1, len(rows) + 1), pa.int64()), **texts}))
+    con.execute("CREATE OR REPLACE TEMP TABLE rows_of_text AS SELECT * FROM rows_given")
+    con.unregister("rows_given")
     return "SELECT * FROM rows_of_text"
 
 
