@@ -245,3 +245,31 @@ def test_a_statement_may_run_again() -> None:
 
     compiled = compile_delivery(CROSSING, load(con, CROSSING, [{"number": "1", "born": "x"}]), AT, {})
     assert run(con, compiled).faults == run(con, compiled).faults == [(1, "born", "type", "x")]
+
+
+@pytest.mark.parametrize(
+    ("format", "good", "unknown", "bad"),
+    [
+        ("gb32100", "91310115MA1K3BTP2B", "91310115MA1K3BTP2C", "91310115MA1K3BTP2X"),
+        ("gb11643", GOOD_ID, "990000199001010017", "110105194912310021"),
+    ],
+)
+def test_a_value_that_is_known_elsewhere_was_checked_there(format: str, good: str, unknown: str, bad: str) -> None:
+    there = Reference("there", "code", vouched=True)
+    declared = dataset(field("number", required=True), field("code", format=format, reference=there))
+    unknown = unknown if format == "gb11643" else "91991000MA0000000L"
+    texts = [good, good.lower(), f"'{good}", unknown, bad, None, "", "x"]
+    rows = [{"number": str(number), "code": text} for number, text in enumerate(texts)]
+    checked = check(declared, rows, relations={"there": f"(SELECT '{good}' AS code)"})
+    assert checked.named == [(4, "code", "reference"), (5, "code", format), (8, "code", format)]
+    assert checked.values("code")[:3] == [good] * 3
+    trusted = check(declared, [{"number": "1", "code": bad}], relations={"there": f"(SELECT '{bad}' AS code)"})
+    assert trusted.named == []
+
+
+def test_references_of_the_same_format_are_vouched_for() -> None:
+    from exchange.test_spec import shipped
+
+    payment = shipped()["social_insurance_payment"]
+    assert payment.field("employer").reference == Reference("firm", "uscc", vouched=True)
+    assert payment.references == ("firm",)

@@ -117,6 +117,8 @@ class Reference(msgspec.Struct, frozen=True):
 
     dataset: str
     field: str
+    vouched: bool = False
+    """The field there has the same format, so that a known value need not be checked for it again."""
 
     def __str__(self) -> str:
         return f"{self.dataset}.{self.field}"

@@ -10,7 +10,7 @@ from datetime import datetime
 import msgspec
 
 from cityloom.exchange.rules import digits
-from cityloom.exchange.rules.normalise import Reading, Setting, ok_of, plain_of, raw_of, reading
+from cityloom.exchange.rules.normalise import Reading, Setting, number_of, ok_of, plain_of, raw_of, reading
 from cityloom.exchange.rules.sqltext import constant
 from cityloom.exchange.spec import ResolvedField
 from cityloom.kernel.sql import literal, name
@@ -48,7 +48,7 @@ def known_of(field: ResolvedField) -> str:
 
 
 def again_of(field: ResolvedField) -> str:
-    """Column of `lookups`: the number of an identity number that was not in its usual form."""
+    """Column of `lookups`: the number of an identity number, after it was brought to its usual form."""
     return name(f"_again_{field.name}")
 
 
@@ -56,7 +56,7 @@ def field_reading(field: ResolvedField, gate: Gate) -> Reading:
     """How the field is read at this gate."""
     from_utc = gate.at.utcoffset()
     minutes = int(from_utc.total_seconds()) // 60 if from_utc else 0
-    return reading(field, Setting(gate.codes, gate.at.date(), minutes))
+    return reading(field, Setting(gate.codes, gate.at.date(), _vouched(field, gate), minutes))
 
 
 def lookups(field: ResolvedField, gate: Gate) -> list[str]:
@@ -65,7 +65,7 @@ def lookups(field: ResolvedField, gate: Gate) -> list[str]:
     found = []
     if field.format == "gb11643":
         number = digits.gb11643_number_sql(value)
-        found.append(f"CASE WHEN {ok_of(field)} THEN NULL ELSE {number} END AS {again_of(field)}")
+        found.append(f"CASE WHEN {ok_of(field)} THEN {number_of(field)} ELSE {number} END AS {again_of(field)}")
     if gate.codes is not None:
         doubtful = f"CASE WHEN {ok_of(field)} THEN NULL ELSE {value} END" if _read_by(field, gate) == "codes" else value
         found.append(f"{doubtful} IN {gate.codes} AS {listed_of(field)}")
@@ -90,6 +90,10 @@ def field_passes(field: ResolvedField, checks: list[Check]) -> str | None:
     return f"({raw_of(field)} IS NULL OR {passes})" if not quick else f"coalesce({passes}, {raw_of(field)} IS NULL)"
 
 
+def _vouched(field: ResolvedField, gate: Gate) -> bool:
+    return gate.reference is not None and field.reference is not None and field.reference.vouched
+
+
 def _read_by(field: ResolvedField, gate: Gate) -> str | None:
     return field_reading(field, gate).check
 
@@ -109,13 +113,14 @@ def _text(field: ResolvedField, gate: Gate) -> Iterator[Check]:
     if field.pattern is not None:
         fits = f"regexp_full_match({value}, {literal(field.pattern)})"
         yield Check("pattern", f"NOT {fits}", ok if read_by == "pattern" else fits)
+    # a value that is known elsewhere was checked there
+    right = known_of(field) if _vouched(field, gate) else ok
     if field.format == "gb11643":
         valid = digits.gb11643_valid_sql(again_of(field), value, gate.at.date())
-        yield Check(
-            "gb11643", f"{value} IS NOT NULL AND NOT coalesce({ok}, false) AND NOT coalesce({valid}, false)", ok
-        )
+        doubtful = f"{value} IS NOT NULL AND NOT coalesce({right}, false)"
+        yield Check("gb11643", f"{doubtful} AND NOT coalesce({valid}, false)", right)
     if field.format == "gb32100":
-        yield Check("gb32100", f"NOT {digits.gb32100_valid_sql(value)}", ok)
+        yield Check("gb32100", f"NOT coalesce({right}, false) AND NOT {digits.gb32100_valid_sql(value)}", right)
     if gate.codes is not None:
         listed = listed_of(field)
         usual = ok if read_by == "codes" else listed

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,9 +47,7 @@ def resolve_all(
 ) -> dict[str, ResolvedDataset]:
     """Every dataset resolved, with the references between them checked. Raises Invalid `exchange.spec.…`."""
     found = {name: resolve(name, dataset, elements, codes) for name, dataset in datasets.items()}
-    for dataset in found.values():
-        check_references(dataset, found)
-    return found
+    return {name: with_references(dataset, found) for name, dataset in found.items()}
 
 
 def resolve(
@@ -57,7 +56,7 @@ def resolve(
     """One dataset with its elements' properties, code lists and grades filled in; `name` is the stem of its file.
 
     Raises Invalid `exchange.spec.…` naming file, field, what is wrong and what to do. References to other datasets are
-    checked by `check_references`.
+    looked up by `with_references`.
     """
     file = f"exchange/{name}.yaml"
     fields = tuple(_field(file, field, elements, codes) for field in dataset.fields)
@@ -74,22 +73,31 @@ def resolve(
     return resolved
 
 
-def check_references(dataset: ResolvedDataset, datasets: Mapping[str, ResolvedDataset]) -> None:
-    """Every reference names a field that is there and of the same type. Raises Invalid `exchange.spec.reference_…`."""
+def with_references(dataset: ResolvedDataset, datasets: Mapping[str, ResolvedDataset]) -> ResolvedDataset:
+    """The dataset with its references looked up: fields that are there and of the same type.
+
+    Raises Invalid `exchange.spec.reference_…`.
+    """
     file = f"exchange/{dataset.name}.yaml"
-    for field in dataset.fields:
-        if field.reference is None:
-            continue
-        target = datasets.get(field.reference.dataset)
-        names = [] if target is None else [other.name for other in target.fields]
-        if target is None or field.reference.field not in names:
-            known = ", ".join(names or sorted(datasets))
-            raise wrong(file, field.name, "reference_unknown", reference=str(field.reference), known=known)
-        there = target.field(field.reference.field)
-        if there.type != field.type:
-            raise wrong(
-                file, field.name, "reference_type", reference=str(field.reference), type=field.type, other=there.type
-            )
+    fields = tuple(_with_reference(file, field, datasets) for field in dataset.fields)
+    return msgspec.structs.replace(dataset, fields=fields)
+
+
+def _with_reference(file: str, field: ResolvedField, datasets: Mapping[str, ResolvedDataset]) -> ResolvedField:
+    reference = field.reference
+    if reference is None:
+        return field
+    target = datasets.get(reference.dataset)
+    names = [] if target is None else [other.name for other in target.fields]
+    if target is None or reference.field not in names:
+        known = ", ".join(names or sorted(datasets))
+        raise wrong(file, field.name, "reference_unknown", reference=str(reference), known=known)
+    there = target.field(reference.field)
+    if there.type != field.type:
+        named = str(reference)
+        raise wrong(file, field.name, "reference_type", reference=named, type=field.type, other=there.type)
+    vouched = field.format is not None and there.format == field.format
+    return msgspec.structs.replace(field, reference=msgspec.structs.replace(reference, vouched=vouched))
 
 
 def _field(file: str, field: Field, elements: Mapping[str, Element], codes: Mapping[str, CodeList]) -> ResolvedField:
@@ -113,7 +121,7 @@ def _field(file: str, field: Field, elements: Mapping[str, Element], codes: Mapp
         max=high,
         required=field.required,
         unique=field.unique,
-        reference=Reference(*field.references.split(".")) if field.references else None,
+        reference=_reference(field.references) if field.references else None,
         fresh_within=span(field.fresh_within) if field.fresh_within else None,
         codes=_codes(file, field, list_name, codes) if list_name else None,
         personal=personal,
@@ -124,6 +132,11 @@ def _field(file: str, field: Field, elements: Mapping[str, Element], codes: Mapp
     )
     _check_field(file, resolved)
     return resolved
+
+
+def _reference(text: str) -> Reference:
+    dataset, _, field = text.partition(".")
+    return Reference(dataset, field)
 
 
 def _bound(file: str, field: str, key: str, bound: Bound | None) -> int | float | date | None:
