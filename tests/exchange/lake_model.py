@@ -2,9 +2,12 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import msgspec
+import psycopg
+import pyarrow.parquet as pq
 
 from cityloom.exchange.contracts import Mode
 from cityloom.exchange.store import records, retention, shape, withdrawal
@@ -14,6 +17,8 @@ SHAPE = shape.Shape("model", (("k", "VARCHAR"), ("a", "INTEGER"), ("b", "VARCHAR
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = [f"k{number:02}" for number in range(24)]
 """As many as make both: rows that the lake keeps in PostgreSQL (ten and fewer at once), and rows in files."""
+
+SECRET = "known of the first key only"
 
 Row = tuple[str, int | None, str | None]
 State = dict[str, Row]
@@ -142,7 +147,12 @@ def random_rows(chance: random.Random) -> tuple[Mode, list[Row], list[str]]:
     mode = chance.choice([Mode.upsert, Mode.upsert, Mode.replace, Mode.delete])
     keys = chance.sample(KEYS, chance.randint(0, chance.choice([3, 8, 24])))
     faulty = [keys.pop() for _ in range(chance.randint(0, 3)) if keys and mode == Mode.replace]
-    return mode, [(key, chance.choice([1, 2, None]), chance.choice(["x", None])) for key in keys], faulty
+    texts = {KEYS[0]: SECRET}
+    return (
+        mode,
+        [(key, chance.choice([1, 2, None]), chance.choice([texts.get(key, "x"), None])) for key in keys],
+        faulty,
+    )
 
 
 def deliver(lake: Lake, model: Model, mode: Mode, rows: list[Row], faulty: list[str]) -> None:
@@ -264,3 +274,21 @@ def assert_bounds(lake: Lake) -> None:
                 for value in (1, 2):
                     found = cursor.execute(f"SELECT count(*) FROM {table} WHERE a = ?", [value]).fetchall()
                     assert found == [(values.count(value),)]
+
+
+def traces(url: str, files: Path, *marks: str) -> set[str]:
+    """Tables of the catalogue and files of the lake in which a mark is to be found, as text or as hexadecimal bytes."""
+    found = set()
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'lake'").fetchall()
+        for (table,) in tables:
+            for (row,) in connection.execute(f'SELECT t::text FROM lake."{table}" t'.encode()).fetchall():
+                if any(mark in row or mark.encode().hex() in row for mark in marks):
+                    found.add(table)
+    for path in files.rglob("*"):
+        if path.is_file():
+            said = path.read_bytes()
+            rows = str(pq.read_table(path).to_pylist()) if said.startswith(b"PAR1") else ""
+            if any(mark in rows or mark.encode() in said for mark in marks):
+                found.add(path.name)
+    return found

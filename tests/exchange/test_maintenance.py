@@ -3,14 +3,18 @@
 import random
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from cityloom.exchange.contracts import Mode
 from cityloom.exchange.store import upkeep
 from cityloom.kernel.context import Parts
 from cityloom.kernel.lake import Lake
 from exchange import lake_model
 from exchange.lake_model import SHAPE, Model
+from scratch import Scratch
 
 NOW = timedelta(0)
 
@@ -78,22 +82,47 @@ def move(lake: Lake, model: Model, chance: random.Random) -> None:
         tidy(lake, chance)
 
 
-def play(lake: Lake, seed: int, turns: int) -> None:
+def play(lake: Lake, seed: int, turns: int) -> Model:
     """A random life of a dataset; after every move state and replay are the model's."""
     chance, model = random.Random(seed), Model()  # noqa: S311 - a test's dice
     for turn in range(turns):
         move(lake, model, chance)
         assert lake_model.current(lake) == model.state(), f"seed {seed}, turn {turn}"
         assert lake_model.replayed(lake, model) == model.state(), f"seed {seed}, turn {turn}"
-        lake_model.assert_bounds(lake)
+        if turn % 3 == 0:
+            lake_model.assert_bounds(lake)
+    return model
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_no_maintenance_changes_what_is_read(lake: Lake, seed: int) -> None:
-    play(lake, seed, 40)
+def forget_first_key(lake: Lake, model: Model) -> None:
+    """Erase it, and take it out of the files, as api.maintenance does."""
+    lake_model.erase(lake, model, lake_model.KEYS[:1])
+    with lake.session() as cursor:
+        for step in (upkeep.flush, partial(upkeep.rewrite, share=0)):
+            for table in upkeep.names(SHAPE):
+                with lake.commit(cursor, "rewrite", {}):
+                    step(cursor, table)
+        upkeep.forget_bounds(cursor, SHAPE)
+        with lake.commit(cursor, "mark", {}):
+            upkeep.mark(cursor)
+        upkeep.expire(cursor, NOW)
+        upkeep.remove_files(cursor, NOW)
+        upkeep.remove_orphans(cursor, NOW)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_maintenance_changes_what_is_read_and_erasure_leaves_no_copy(
+    lake: Lake, scratch: Scratch, seed: int
+) -> None:
+    model = play(lake, seed, 30)
+    lake_model.deliver(lake, model, Mode.upsert, [(lake_model.KEYS[0], 1, lake_model.SECRET)], [])
+    assert lake_model.traces(scratch.lake_url, Path(scratch.settings.lake_files), lake_model.SECRET)
+    forget_first_key(lake, model)
+    assert lake_model.traces(scratch.lake_url, Path(scratch.settings.lake_files), lake_model.SECRET) == set()
+    assert lake_model.current(lake) == lake_model.replayed(lake, model) == model.state()
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", range(100, 130))
+@pytest.mark.parametrize("seed", range(100, 120))
 def test_no_maintenance_changes_what_is_read_for_long(lake: Lake, seed: int) -> None:
     play(lake, seed, 150)

@@ -122,6 +122,28 @@ def withdraw(
         show(exchange.withdraw(dataset, delivery, reason))
 
 
+@app.command()
+def erase(
+    dataset: str,
+    keys: Annotated[typer.FileText, typer.Argument(help="One key a line, its parts parted by tabs; - reads stdin.")],
+    legal_basis: Annotated[str, typer.Option(help="The law and article that ask for it.")],
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """Erase everything held under some keys. Prints the evidence, without the keys."""
+    lines = [line.split("\t") for line in keys.read().splitlines() if line.strip()]
+    with opened(url, token) as exchange:
+        address = f"/api/exchange/datasets/{dataset}/erasures"
+        show(client.checked(exchange.http.post(address, json={"keys": lines, "legal_basis": legal_basis})))
+
+
+@app.command()
+def deletions(dataset: str, after: int = 0, url: Url = HERE, token: Token = "") -> None:
+    """Evidence of what was deleted for good, and whether its files are gone."""
+    with opened(url, token) as exchange:
+        show(exchange.get(f"/api/exchange/datasets/{dataset}/deletions", after=after))
+
+
 @app.command("quarantine")
 def fetch_quarantine(dataset: str, delivery: str, into: Path, url: Url = HERE, token: Token = "") -> None:
     """Fetch a delivery's quarantined rows as .csv, .xlsx or .ndjson, reasons beside."""

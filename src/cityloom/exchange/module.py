@@ -3,8 +3,16 @@
 from datetime import timedelta
 
 from cityloom.exchange import commands, jobs, routes
-from cityloom.exchange.api import gate
+from cityloom.exchange.api import gate, pulls
+from cityloom.kernel.context import Context
 from cityloom.kernel.manifest import Job, Module
+
+
+def install(ctx: Context) -> None:
+    """Make the packs' datasets and pulls known."""
+    gate.install(ctx)
+    pulls.install(ctx)
+
 
 MODULE = Module(
     name="exchange",
@@ -14,8 +22,13 @@ MODULE = Module(
         Job("process", jobs.process),
         Job("sweep", jobs.sweep, timedelta(seconds=10)),
         Job("clean_spool", jobs.clean_spool, timedelta(minutes=10)),
+        Job("pull", jobs.pull, timedelta(seconds=15)),
         Job("find_overdue", jobs.find_overdue, timedelta(minutes=15)),
+        Job("rewrite", jobs.rewrite),
+        Job("finish_deletions", jobs.finish_deletions, timedelta(seconds=10)),
+        Job("retain", jobs.retain, timedelta(hours=6)),
+        Job("maintain", jobs.maintain, timedelta(minutes=10)),
     ),
-    install=gate.install,
+    install=install,
     check=gate.declared,
 )

@@ -6,16 +6,17 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from litestar import Request, Response, delete, get, post, put
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from cityloom.exchange.api import deliveries, reading, spool, upkeep, withdrawals
+from cityloom.exchange.api import deliveries, pulls, reading, retention, spool, upkeep, withdrawals
 from cityloom.exchange.contracts import (
     DatasetState,
     Declaration,
     DeliveryId,
     Mode,
     Overdue,
+    PullState,
     Receipt,
     ReconciledDay,
     State,
@@ -289,7 +290,58 @@ def get_overdue(request: AnyRequest) -> list[Overdue]:
     return upkeep.overdue(identity.open_context(request))
 
 
+@post(
+    "/api/exchange/datasets/{dataset:str}/erasures",
+    tags=["retention"],
+    summary="Erase everything held under some keys, because a law asks for it",
+    description="Current state, change rows with what was before them, confirmations and quarantined rows of each key go; "
+    "one change row with the key alone tells subscribers. The answer is the evidence; `files_gone_at` follows when none "
+    "of the files that held the rows exists any more, usually within hours.",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_erasure(request: AnyRequest, dataset: FromPath[str], data: JSONBody[retention.Erasure]) -> retention.Deletion:
+    """At most 1000 keys at once, each the list of the key fields' values as text."""
+    return retention.erase(identity.open_context(request), dataset, data.keys, data.legal_basis)
+
+
+@get(
+    "/api/exchange/datasets/{dataset:str}/deletions",
+    tags=["retention"],
+    summary="Evidence of what was deleted for good",
+    sync_to_thread=True,
+)
+def list_deletions(
+    request: AnyRequest,
+    dataset: FromPath[str],
+    after: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> list[retention.Deletion]:
+    """By number; the next page is asked for with `after` = the last one."""
+    return retention.evidence_of(identity.open_context(request), dataset, after, limit)
+
+
+@get("/api/exchange/pulls", tags=["operation"], summary="Scheduled pulls and how each last ended", sync_to_thread=True)
+def list_pulls(request: AnyRequest) -> list[PullState]:
+    """Those of the caller's organisation."""
+    return pulls.listed(identity.open_context(request))
+
+
+@post(
+    "/api/exchange/pulls/{pull:str}/runs",
+    tags=["operation"],
+    summary="Run a pull now",
+    status_code=202,
+    sync_to_thread=True,
+)
+def run_pull(request: AnyRequest, pull: FromPath[str]) -> None:
+    """It runs within seconds; its outcome is told by the list."""
+    pulls.hasten(identity.open_context(request), pull)
+
+
 ROUTES = [
+    list_pulls,
+    run_pull,
     put_delivery, post_trial, get_delivery, list_deliveries, withdraw_delivery, get_quarantine, get_faults, get_changes, get_records,
-    list_datasets, get_dataset, get_template, get_reconciliation, get_overdue,
+    list_datasets, get_dataset, get_template, get_reconciliation, get_overdue, post_erasure, list_deletions,
 ]  # fmt: skip

@@ -7,6 +7,7 @@ import msgspec
 
 from cityloom.exchange.contracts import Counts, Declaration, Mode, Overdue, Signature, Spooled, State
 from cityloom.kernel.db import Transaction
+from cityloom.kernel.errors import Unavailable
 
 Bytes = bytes  # a column is named bytes too
 LEASE = timedelta(seconds=20)
@@ -247,7 +248,12 @@ def committing(tx: Transaction, delivery: Delivery, state: State, why: str | Non
 
 
 def unfinished(tx: Transaction, dataset: str) -> list[Delivery]:
-    """Deliveries of the dataset whose lake commit may or may not have happened."""
+    """Deliveries of the dataset whose lake commit may or may not have happened.
+
+    Raises Unavailable `exchange.deletion_unfinished` while that is so of a deletion, which took sequence numbers too.
+    """
+    if tx.scalar(bool, "SELECT EXISTS (SELECT FROM exchange.deletion_intent WHERE dataset = %s)", [dataset]):
+        raise Unavailable("exchange.deletion_unfinished", dataset=dataset)
     return tx.all(
         Delivery,
         f"SELECT {COLUMNS} FROM exchange.delivery WHERE dataset = %s AND state IN ('committing', 'withdrawing') ORDER BY id",
@@ -319,12 +325,16 @@ def withdrawn_ids(tx: Transaction, dataset: str) -> list[str]:
 
 
 def standing_replacements(tx: Transaction, dataset: str, after: int) -> list[Delivery]:
-    """Accepted replacements after a position that did delete what they did not mention."""
+    """Accepted replacements that did delete what they did not mention, after a position or after the dataset's floor.
+
+    Those before the position count too: one may have left a key out that only a withdrawn delivery had deleted.
+    """
     return tx.all(
         Delivery,
-        f"""SELECT {COLUMNS} FROM exchange.delivery WHERE dataset = %s AND state = 'accepted' AND mode = 'replace'
-            AND NOT deletes_held AND first_sequence > %s ORDER BY first_sequence""",
-        [dataset, after],
+        f"""SELECT {COLUMNS} FROM exchange.delivery WHERE dataset = %(dataset)s AND state = 'accepted' AND mode = 'replace'
+            AND NOT deletes_held AND first_sequence > least(%(after)s,
+                (SELECT floor_sequence FROM exchange.dataset WHERE name = %(dataset)s)) ORDER BY first_sequence""",
+        {"dataset": dataset, "after": after},
     )
 
 
@@ -333,6 +343,11 @@ def spooled_paths(tx: Transaction) -> list[str]:
     return tx.values(
         str, "SELECT spool FROM exchange.delivery WHERE spool IS NOT NULL AND state IN ('received', 'committing')"
     )
+
+
+def hold_still(tx: Transaction) -> int:
+    """Let no delivery change its state until this transaction ends; waits for those that just do."""
+    return tx.execute("LOCK TABLE exchange.delivery IN SHARE MODE")
 
 
 def installed_at(tx: Transaction) -> dict[str, datetime]:

@@ -17,8 +17,10 @@ from cityloom.exchange.store.shape import RETAINED, Shape
 from cityloom.exchange.store.withdrawal import Replacement, earliest, standing
 from cityloom.kernel import sql
 
-FULL_WIDTH = "".join(chr(0xFF01 + n) for n in range(94)) + "\u3000"
-HALF_WIDTH = "".join(chr(0x21 + n) for n in range(94)) + " "
+FULL_WIDTH = "".join(map(chr, range(0xFF01, 0xFF5F)))
+HALF_WIDTH = "".join(map(chr, range(0x21, 0x7F)))
+BETWEEN = "[\\s\u00a0\u3000\u200b-\u200f\u2060\ufeff'’`]"
+"""What a key may have around or within it in a file: white space, invisible characters, the apostrophe of a spreadsheet."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -36,7 +38,7 @@ class Asked(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]
     """The values of the key's fields, in the order of the key, as DuckDB reads them."""
     forms: tuple[tuple[str, ...], ...]
-    """For each part the ways in which a file may have written it: half width, upper case, no space around."""
+    """For each part the ways in which a file may have written it."""
 
 
 def cutoff(cursor: duckdb.DuckDBPyConnection, now: datetime, span: Span) -> datetime:
@@ -165,8 +167,8 @@ def write_quarantine(cursor: duckdb.DuckDBPyConnection, shape: Shape, before: da
     cursor.execute(f"DELETE FROM {shape.quarantine} WHERE _at < {_moment(before)}")
 
 
-def readable(cursor: duckdb.DuckDBPyConnection, shape: Shape, parts: Sequence[str]) -> list[str]:
-    """The key's fields whose part is not a value of the field's type."""
+def unreadable(cursor: duckdb.DuckDBPyConnection, shape: Shape, parts: Sequence[str]) -> list[str]:
+    """The key's fields whose part is no value of the field's type."""
     kinds = dict(shape.columns)
     found = []
     for name, part in zip(shape.key, parts, strict=True):
@@ -215,9 +217,15 @@ def _load_asked(cursor: duckdb.DuckDBPyConnection, shape: Shape, asked: Iterable
     cursor.execute("DROP TABLE IF EXISTS asked")
     cursor.execute(f"CREATE TEMP TABLE asked ({typed}, _forms VARCHAR[][])")
     marks = ", ".join("?" for _ in shape.key)
+    bare = f"list_transform(?::VARCHAR[][], forms -> list_transform(forms, t -> {_bare('t')}))"
     for each in asked:
-        forms = [[form.strip().upper() for form in part] for part in each.forms]
-        cursor.execute(f"INSERT INTO asked VALUES ({marks}, ?)", [*each.parts, forms])
+        cursor.execute(f"INSERT INTO asked SELECT {marks}, {bare}", [*each.parts, [list(part) for part in each.forms]])
+
+
+def _bare(text: str) -> str:
+    """A text in half width and upper case, without what may stand around or within it."""
+    narrow = f"translate({text}, {_text(FULL_WIDTH)}, {_text(HALF_WIDTH)})"
+    return f"upper(regexp_replace({narrow}, {_text(BETWEEN)}, '', 'g'))"
 
 
 def announced(cursor: duckdb.DuckDBPyConnection) -> int:
