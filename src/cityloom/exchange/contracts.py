@@ -166,6 +166,17 @@ class ReconciledDay(msgspec.Struct, frozen=True):
     """SHA-256 over the day's lines `id sha256 rows`, sorted by id: a sender computes the same from its own list."""
 
 
+class PullState(msgspec.Struct, frozen=True):
+    """A scheduled pull and how its last run ended."""
+
+    name: str
+    dataset: str
+    next_at: datetime
+    last_at: datetime | None
+    last_outcome: str
+    failures: int
+
+
 class Overdue(msgspec.Struct, frozen=True):
     """A dataset that was not delivered for a period by its deadline."""
 

@@ -56,6 +56,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="Deliveries up to this size are checked while the sender waits; larger ones get 202.", ge=0),
     ] = 16
     delivery_max_mib: Annotated[int, Meta(description="Largest delivery that is accepted.", ge=1)] = 16384
+    pull_allowed: Annotated[
+        str,
+        Meta(
+            description="Hosts and networks (10.1.0.0/16) that pulls over HTTP may reach although they are not public, "
+            "separated by commas."
+        ),
+    ] = ""
     language: Annotated[str, Meta(description="Language of messages when the caller names none: zh or en.")] = "zh"
     public_url: Annotated[str, Meta(description="Address under which callers reach the city, for links.")] = ""
     secure_cookies: Annotated[bool, Meta(description="Send session cookies over TLS only.")] = True
