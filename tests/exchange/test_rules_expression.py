@@ -1,13 +1,16 @@
 """The language of cross-field checks: what it says, what it refuses, and what it does where something is absent."""
 
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
 from cityloom.exchange.rules import explain
-from cityloom.exchange.rules.expression import UnfitError, condition
+from cityloom.exchange.rules.expression import FUNCTIONS, UNITS, UnfitError, condition
+from cityloom.exchange.spec import Check, Dataset, Field, Retention, Update
 from exchange.gate_fixture import TODAY, dataset, field
 
 FIELDS = {
@@ -17,6 +20,10 @@ FIELDS = {
         field("rate", "number"), field("active", "boolean"), field("born", "date"), field("moved", "date"), field("seen", "timestamp"),
     )
 }  # fmt: skip
+RULES = (
+    "encoding", "shape", "type", "required", "length", "pattern", "gb11643", "gb32100", "codes", "range", "reference", "fresh",
+    "expression:<name>", "key", "unique",
+)  # fmt: skip
 ROW: dict[str, Any] = {
     "name": "张三", "id": "11010519491231002X", "sex": "2", "count": 7, "amount": "10.50", "rate": 0.25, "active": True,
     "born": "2000-02-29", "moved": "2020-01-31", "seen": "2020-01-31 09:30:00",
@@ -148,3 +155,15 @@ def test_the_words_for_a_fault_know_the_order_of_its_values(text: str) -> None:
     declared = dataset(*FIELDS.values(), checks=[("tried", text)])
     expected = condition(text, FIELDS, date(2026, 1, 1)).operands
     assert tuple(each.name for each in explain.operands(declared.checks[0], declared)) == expected
+
+
+def test_the_reference_pages_tell_everything() -> None:
+    pages = Path(__file__).parents[2] / "docs/reference"
+    told = (pages / "dataset-file.md").read_text()
+    missing = [name for name in FUNCTIONS if f"{name}(" not in told]
+    missing += [unit for unit in UNITS if unit.lower() not in told]
+    for struct in (Dataset, Field, Check, Update, Retention):
+        missing += [key for key in struct.__struct_encode_fields__ if not re.search(f"`(update.|retention.)?{key}[`.]", told)]
+    assert missing == []
+    rules = (pages / "checks.md").read_text()
+    assert [rule for rule in RULES if f"| `{rule}` |" not in rules] == []
