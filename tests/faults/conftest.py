@@ -1,17 +1,39 @@
 """What the tests of faults share: a place for their figures, which docs/reliability.md shows."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from exchange.conftest import door, http, town
+from faults.running import RunningCity
 
-__all__ = ["Tell", "door", "http", "tell", "town"]
+__all__ = ["Tell", "city", "door", "http", "shared_city", "tell", "town"]
 
+LAKE_MIB = 512
 Tell = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def shared_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
+    """One city for all tests, since a start costs seconds: two web workers, one job worker for files above a MiB."""
+    city = RunningCity(tmp_path_factory.mktemp("city"), web_workers=2, inline_mib=1, lake_memory_mib=LAKE_MIB)
+    try:
+        city.start()
+        city.wait()
+        assert city.token
+        yield city
+    finally:
+        city.remove()
+
+
+@pytest.fixture
+def city(shared_city: RunningCity) -> RunningCity:
+    """The city, running and ready."""
+    shared_city.well()
+    return shared_city
 
 
 @pytest.fixture

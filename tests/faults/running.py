@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -30,6 +31,8 @@ ORGANISATIONS = """\
 - {code: town, title: {en: Town hall, zh: 镇政府}, kind: department}
 - {code: other, title: {en: Another department, zh: 其他部门}, kind: department}
 """
+DATASETS = ("stock", *(f"stock{number}" for number in range(1, 18)))
+"""Several of a kind, so that tests which share a city do not share a dataset."""
 DATASET = """\
 title: {en: Stock, zh: 台账}
 keeper: town
@@ -47,14 +50,15 @@ fields:
 """
 
 
-def write_pack(folder: Path) -> Path:
-    """The pack `small`: one dataset, two organisations."""
+def write_pack(folder: Path, datasets: Sequence[str] = ("stock",)) -> Path:
+    """The pack `small`: datasets of one kind, two organisations."""
     pack = folder / "small"
     (pack / "exchange").mkdir(parents=True)
     (pack / "identity").mkdir()
     (pack / "pack.yaml").write_text(PACK)
     (pack / "identity/organisations.yaml").write_text(ORGANISATIONS)
-    (pack / "exchange/stock.yaml").write_text(DATASET)
+    for name in datasets:
+        (pack / f"exchange/{name}.yaml").write_text(DATASET)
     return folder
 
 
@@ -65,7 +69,7 @@ class RunningCity:
         packs = folder / "packs"
         if not packs.exists():
             packs.mkdir()
-            write_pack(packs)
+            write_pack(packs, DATASETS)
         values: dict[str, object] = {
             "home": folder / "home",
             "packs": str(packs),
@@ -83,6 +87,17 @@ class RunningCity:
         self.server = Server(self.settings.home)
         self.process: subprocess.Popen[bytes] | None = None
         self._token = ""
+        self._fresh = iter(DATASETS[1:])
+
+    def dataset(self) -> str:
+        """A dataset that nobody has used."""
+        return next(self._fresh)
+
+    def well(self) -> None:
+        """Have it run and be ready, whatever was done to it before."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        self.wait()
 
     def start(self) -> None:
         """Start it; `wait` tells when it is ready."""

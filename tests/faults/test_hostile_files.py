@@ -12,51 +12,33 @@ from pathlib import Path
 import httpx
 import pytest
 
-from faults.conftest import Tell
+from faults.conftest import LAKE_MIB, Tell
 from faults.running import RunningCity
 
 CSV = "text/csv"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
-LAKE_MIB = 512
-WEB_MIB, WORKER_MIB = 700, LAKE_MIB + 500
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
-    """A city whose job worker decides every delivery."""
-    running = RunningCity(tmp_path_factory.mktemp("hostile"), inline_mib=0, lake_memory_mib=LAKE_MIB)
-    try:
-        running.start()
-        running.wait()
-        assert running.token
-        yield running
-    finally:
-        running.remove()
+MOST_MIB = LAKE_MIB + 500
+"""What one process may hold: DuckDB's limit, Python with its libraries, and a file's batches in between."""
 
 
 @pytest.fixture(autouse=True)
 def _the_city_stays_well(city: RunningCity, request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each file: the same processes, within their memory, nothing in the spool, and an honest file gets in."""
-    before = peaks(city)
+    """After each file: the same processes, within their memory, nothing new in the spool, and an honest file gets in."""
+    before, spooled = peaks(city), set(city.settings.spool.iterdir())
     yield
     assert decided(city, f"after-{request.node.name}", b"item,amount\nhonest,1\n", CSV).status_code == 200
     after = peaks(city)
     assert set(after) == set(before), city.tail()
-    for pid, (what, mib) in after.items():
-        assert mib < (WEB_MIB if what == "web" else WORKER_MIB), f"{what} {pid}"
-    assert list(city.settings.spool.iterdir()) == []
+    assert max(after.values()) < MOST_MIB, after
+    assert set(city.settings.spool.iterdir()) == spooled
 
 
-def peaks(city: RunningCity) -> dict[int, tuple[str, int]]:
-    """The most memory that each worker ever held (VmHWM), in MiB."""
-    found = {}
-    for what, module in (("web", "cityloom.server"), ("worker", "cityloom.worker")):
-        for pid in city.processes(module):
-            status = Path(f"/proc/{pid}/status").read_text()
-            found[pid] = (what, int(status.split("VmHWM:")[1].split()[0]) >> 10)
-    return found
+def peaks(city: RunningCity, *modules: str) -> dict[int, int]:
+    """The most memory that each worker process ever held (VmHWM), in MiB."""
+    pids = [pid for module in modules or ("cityloom.server", "cityloom.worker") for pid in city.processes(module)]
+    return {pid: int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) >> 10 for pid in pids}
 
 
 def decided(city: RunningCity, id: str, body: bytes | Iterator[bytes], media: str, **headers: str) -> httpx.Response:
@@ -227,17 +209,14 @@ def test_a_large_file(city: RunningCity, mib: int, tell: Tell) -> None:
         for start in range(0, rows, 500):
             yield b"".join(f"big{n:010},{n},{note}\n".encode() for n in range(start, min(rows, start + 500)))
 
-    before = dict(peaks(city).values())
+    before = peaks(city, "cityloom.server")
     started = time.monotonic()
     answer = decided(city, f"large-{mib}", made(), CSV)
     seconds = time.monotonic() - started
     assert answer.status_code == 200, answer.text
     receipt = answer.json()
     assert receipt["counts"] == receipt["counts"] | {"rows_in": rows, "accepted": rows, "quarantined": 0}
-    assert receipt["bytes"] >= mib << 20 > LAKE_MIB << 20 or mib < 1000
-    after = dict(peaks(city).values())
-    tell(
-        "large file", mib=mib, rows=rows, seconds=seconds, web_before_mib=before["web"], web_mib=after["web"],
-        worker_mib=after["worker"],
-    )  # fmt: skip
-    assert after["web"] - before["web"] < 100
+    web = max(mib - before[pid] for pid, mib in peaks(city, "cityloom.server").items())
+    worker = max(peaks(city, "cityloom.worker").values())
+    tell("large file", mib=mib, rows=rows, seconds=seconds, web_grew_mib=web, worker_mib=worker)
+    assert web < 100

@@ -17,6 +17,7 @@ import pytest
 from cityloom import client
 from cityloom.exchange.api import deliveries
 from cityloom.exchange.contracts import Declaration, Spooled, State
+from cityloom.exchange.store.ledger import LEASE
 from cityloom.kernel.clock import FixedClock
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.errors import Conflict
@@ -24,22 +25,9 @@ from cityloom.kernel.jobs import platform_context
 from exchange.conftest import Door
 from faults.conftest import Tell
 from faults.running import RunningCity
-from faults.senders import at_work, check_audit, check_records, let_end
+from faults.senders import Senders
 
 FILE = b"item,amount,note\na,1,x\nb,2,\nc,3,z\n"
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
-    """A city with two web workers."""
-    running = RunningCity(tmp_path_factory.mktemp("senders"), web_workers=2)
-    try:
-        running.start()
-        running.wait()
-        assert running.token
-        yield running
-    finally:
-        running.remove()
 
 
 def put(city: RunningCity, id: str, body: bytes) -> httpx.Response:
@@ -155,21 +143,11 @@ def test_a_gzip_body_cut_short_is_refused_whole(city: RunningCity) -> None:
     assert rows_of(city, "cut") == []
 
 
-def test_several_senders_and_two_processes_on_one_dataset(tmp_path: Path, tell: Tell) -> None:
-    city = RunningCity(tmp_path, web_workers=2, job_workers=2)
-    try:
-        city.start()
-        city.wait()
-        senders = at_work(city, tmp_path, many=6)
-        time.sleep(8)
-        let_end(city, senders)
-        deliveries_made = check_records(city, senders, tmp_path)
-        city.stop()
-        check_audit(city, senders, tmp_path)
-    finally:
-        city.remove()
-    tell("six senders", deliveries=deliveries_made)
-    assert deliveries_made > 12
+def test_several_senders_and_two_processes_on_one_dataset(city: RunningCity, tmp_path: Path, tell: Tell) -> None:
+    senders = Senders(city, tmp_path, many=6)
+    senders.progress(20)
+    senders.let_end()
+    tell("six senders", deliveries=senders.check())
 
 
 @pytest.fixture
@@ -185,22 +163,24 @@ def later(ctx: Context, seconds: float) -> Context:
 
 
 def test_a_silent_sender_keeps_its_id_for_a_lease_and_no_longer(department: Context) -> None:
+    lease = LEASE.total_seconds()
     first = deliveries.claim(department, "stock", "d1", Declaration())
     assert first.state == State.receiving
     with pytest.raises(Conflict) as told:
-        deliveries.claim(later(department, 19), "stock", "d1", Declaration())
+        deliveries.claim(later(department, lease - 1), "stock", "d1", Declaration())
     assert told.value.code == "exchange.delivery_in_progress"
-    deliveries.keep_alive(later(department, 19), first)
+    deliveries.keep_alive(later(department, lease - 1), first)
     with pytest.raises(Conflict):
-        deliveries.claim(later(department, 38), "stock", "d1", Declaration())
-    second = deliveries.claim(later(department, 40), "stock", "d1", Declaration())
+        deliveries.claim(later(department, 2 * lease - 2), "stock", "d1", Declaration())
+    late = 2 * lease
+    second = deliveries.claim(later(department, late), "stock", "d1", Declaration())
     assert (second.state, second.attempt) == (State.receiving, first.attempt + 1)
     with pytest.raises(Conflict):
-        deliveries.keep_alive(later(department, 41), first)
+        deliveries.keep_alive(later(department, late + 1), first)
     with pytest.raises(Conflict):
-        deliveries.received(later(department, 41), first, Spooled("/nowhere", 1, "0" * 64))
-    deliveries.abandon(later(department, 41), first)
-    deliveries.keep_alive(later(department, 42), second)
+        deliveries.received(later(department, late + 1), first, Spooled("/nowhere", 1, "0" * 64))
+    deliveries.abandon(later(department, late + 1), first)
+    deliveries.keep_alive(later(department, late + 2), second)
 
 
 @pytest.mark.parametrize("back", [41, 3600, 86400 * 365])

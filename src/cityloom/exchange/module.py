@@ -20,7 +20,7 @@ MODULE = Module(
     commands=commands.app,
     jobs=(
         Job("process", jobs.process),
-        Job("sweep", jobs.sweep, timedelta(seconds=10)),
+        Job("sweep", jobs.sweep, timedelta(seconds=5)),
         Job("clean_spool", jobs.clean_spool, timedelta(minutes=10)),
         Job("pull", jobs.pull, timedelta(seconds=15)),
         Job("find_overdue", jobs.find_overdue, timedelta(minutes=15)),

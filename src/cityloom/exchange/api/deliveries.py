@@ -39,7 +39,7 @@ from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NotFound, Prob
 
 logger = log.logger("exchange")
 
-BEAT = 5.0
+BEAT = 4.0
 MISSING = timedelta(hours=1)
 Facts = dict[str, int | str | None]
 

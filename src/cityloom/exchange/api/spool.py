@@ -18,7 +18,7 @@ from cityloom.exchange.store.ledger import Delivery
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import BadRequest, TooLarge, Unavailable
 
-BEAT = 5.0
+BEAT = 4.0
 GATHER = 1 << 20
 CHECK_EVERY = 64 << 20
 PATIENCE = 60.0

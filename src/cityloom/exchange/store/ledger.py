@@ -10,7 +10,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Unavailable
 
 Bytes = bytes  # a column is named bytes too
-LEASE = timedelta(seconds=20)
+LEASE = timedelta(seconds=15)
 # a lease this far ahead was given before the clock was set back; other machines' clocks may differ by one lease
 TOO_FAR = 2 * LEASE
 COLUMNS = """dataset, id, organisation, account, keeper, state, mode, media, encoding, charset, file_name, corrects,
