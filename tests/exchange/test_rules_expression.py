@@ -163,7 +163,9 @@ def test_the_reference_pages_tell_everything() -> None:
     missing = [name for name in FUNCTIONS if f"{name}(" not in told]
     missing += [unit for unit in UNITS if unit.lower() not in told]
     for struct in (Dataset, Field, Check, Update, Retention):
-        missing += [key for key in struct.__struct_encode_fields__ if not re.search(f"`(update.|retention.)?{key}[`.]", told)]
+        missing += [
+            key for key in struct.__struct_encode_fields__ if not re.search(f"`(update.|retention.)?{key}[`.]", told)
+        ]
     assert missing == []
     rules = (pages / "checks.md").read_text()
     assert [rule for rule in RULES if f"| `{rule}` |" not in rules] == []

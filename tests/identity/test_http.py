@@ -58,7 +58,9 @@ def test_a_city_is_staffed_over_http(town: Town) -> None:
         gateway.headers["authorization"] = f"Bearer {token.json()['secret']}"
         me = gateway.get(SESSION).json()
         assert (me["account"], me["roles"], me["rights"]) == ("zhang.wei", ["data_officer"], ["exchange.deliver"])
-        rotated = officer.post(f"/api/identity/tokens/{token.json()['token']['id']}/rotation", json={"overlap_hours": 0})
+        rotated = officer.post(
+            f"/api/identity/tokens/{token.json()['token']['id']}/rotation", json={"overlap_hours": 0}
+        )
         assert rotated.status_code == 201
         assert gateway.get(SESSION).status_code == 401
         gateway.headers["authorization"] = f"Bearer {rotated.json()['secret']}"
@@ -66,7 +68,11 @@ def test_a_city_is_staffed_over_http(town: Town) -> None:
         assert officer.delete(f"/api/identity/tokens/{rotated.json()['token']['id']}").status_code == 200
         assert gateway.get(SESSION).status_code == 401
         assert [each["revoked_at"] is None for each in officer.get("/api/identity/tokens").json()] == [False, False]
-        assert [each["code"] for each in officer.get("/api/identity/organisations").json()] == ["data", "psb", "psb_east"]
+        assert [each["code"] for each in officer.get("/api/identity/organisations").json()] == [
+            "data",
+            "psb",
+            "psb_east",
+        ]
         assert officer.get("/api/identity/organisations/psb").json()["title"]["zh"] == "公安局"
         assert system.post("/api/identity/accounts/zhang.wei/disable").json()["active"] is False
         assert officer.get(SESSION).status_code == 401

@@ -39,7 +39,9 @@ def test_the_last_administrator_stays() -> None:
     roles.check_remaining("dai", ["steward"], [])
 
 
-@pytest.mark.parametrize("name", ["", "ab", "Anna", "1abc", "a b c", "zhang三", "platform", "anonymous", "a" * 65, "abc\n"])
+@pytest.mark.parametrize(
+    "name", ["", "ab", "Anna", "1abc", "a b c", "zhang三", "platform", "anonymous", "a" * 65, "abc\n"]
+)
 def test_names_that_no_account_has(name: str) -> None:
     with pytest.raises(Invalid):
         roles.check_name(name)
@@ -84,7 +86,14 @@ def test_passwords_that_are_wrong_for_another_reason(password: str, code: str) -
 
 
 @pytest.mark.parametrize(
-    "password", ["correct horse battery staple", "江南水乡的桥下有船来往不息", "Tr0ub4dor&3xyz", "xK9#mP2$vL7q", "4711 wolken ziehen"]
+    "password",
+    [
+        "correct horse battery staple",
+        "江南水乡的桥下有船来往不息",
+        "Tr0ub4dor&3xyz",
+        "xK9#mP2$vL7q",
+        "4711 wolken ziehen",
+    ],
 )
 def test_passwords_that_are_taken(password: str) -> None:
     assert passwords.check(password, "zhang.wei") == password
@@ -253,7 +262,14 @@ def test_reading_needs_no_token(method: str) -> None:
 def test_a_browser_is_known_only_for_its_account() -> None:
     value = browser.device_value(b"key", "anna", "nonce")
     assert browser.known_device(b"key", "anna", value) == "nonce"
-    for account, cookie in (("bo", value), ("anna", value[:-1]), ("anna", "nonce."), ("anna", ""), ("anna", ".x"), ("anna", "ä.ä")):
+    for account, cookie in (
+        ("bo", value),
+        ("anna", value[:-1]),
+        ("anna", "nonce."),
+        ("anna", ""),
+        ("anna", ".x"),
+        ("anna", "ä.ä"),
+    ):
         assert browser.known_device(b"key", account, cookie) == ""
     assert browser.known_device(b"other", "anna", value) == ""
 
@@ -311,7 +327,14 @@ def test_a_token_is_read_from_the_header() -> None:
     made = tokens.new_token()
     assert tokens.parse_token(f"Bearer {made.text}") == made
     assert tokens.parse_token(f"bearer {made.text}") == made
-    for wrong in (made.text, f"Basic {made.text}", f"Bearer {made.text}x", "Bearer ", "Bearer ctl_", f"Bearer {made.secret}"):
+    for wrong in (
+        made.text,
+        f"Basic {made.text}",
+        f"Bearer {made.text}x",
+        "Bearer ",
+        "Bearer ctl_",
+        f"Bearer {made.secret}",
+    ):
         assert tokens.parse_token(wrong) is None
 
 

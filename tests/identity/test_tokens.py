@@ -240,7 +240,9 @@ def test_nobody_of_a_retired_organisation_comes_in(town: Town, officer: Context)
     made = tokens.make(officer, DELIVER)
     session = town.sign_in("zhang.wei")
     nobody = platform_context(town.parts, "test")
-    without = Parts(**{name: getattr(town.parts, name) for name in Parts.__struct_fields__} | {"packs": packs.Packs(())})
+    without = Parts(
+        **{name: getattr(town.parts, name) for name in Parts.__struct_fields__} | {"packs": packs.Packs(())}
+    )
     organisations.install(Context(without, nobody.principal))
     assert not opens(town, made)
     with pytest.raises(Unauthorised):

@@ -286,7 +286,7 @@ ESCAPES = [
     "CREATE OPERATOR pg_temp.= (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)",
     "CREATE DOMAIN pg_temp.text AS int",
     "CREATE CAST (text AS int) WITH INOUT",
-    "CREATE COLLATION public.mine FROM \"C\"",
+    'CREATE COLLATION public.mine FROM "C"',
     "CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION jobs.mine()",
     "CREATE TRIGGER mine BEFORE UPDATE ON probe.note EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     "ALTER FUNCTION kernel.scope_part(int) RESET ALL",

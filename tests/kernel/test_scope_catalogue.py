@@ -28,9 +28,12 @@ TABLES = f"""
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN {SYSTEM}
 """
-OF_ORGANISATIONS = TABLES + """ AND EXISTS (
+OF_ORGANISATIONS = (
+    TABLES
+    + """ AND EXISTS (
     SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'organisation' AND NOT attisdropped)
     ORDER BY 1, 2"""
+)
 NOT_FORCED = {"kernel.audit_entry"}
 """Written by functions that run as its owner; where that is no superuser, forcing would stop them."""
 OPEN = {

@@ -105,7 +105,9 @@ def _roles(connection: psycopg.Connection[Any], app_password: str, lake_password
     for role, password in (("cityloom_app", app_password), ("cityloom_lake", lake_password)):
         exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
         # only a superuser may name SUPERUSER in an ALTER, and a managed database gives none
-        verb, rights = ("ALTER", "") if exists else ("CREATE", " NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT")
+        verb, rights = (
+            ("ALTER", "") if exists else ("CREATE", " NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOINHERIT")
+        )
         text = f"{verb} ROLE {role} LOGIN{rights} PASSWORD {{}}"
         connection.execute(sql.SQL(text).format(sql.Literal(password)))
     admit_roles(connection, connection.info.dbname)

@@ -41,6 +41,7 @@ def fetch(source: Mysql, state: bytes | None, into: Path, secrets: Secrets, boun
     """
     since = msgspec.json.decode(state, type=State).since if state else None
     with _connected(source, secrets, bounds) as connection, spooled(into, bounds) as spool:
+        _run(connection, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         _run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         until = _highest(connection, source, since) if source.watermark else None
         if source.watermark and until is None:
@@ -58,7 +59,10 @@ def fetch(source: Mysql, state: bytes | None, into: Path, secrets: Secrets, boun
 def _connected(source: Mysql, secrets: Secrets, bounds: Bounds) -> Iterator[Link]:
     try:
         with closing(_connect(source, secrets(source.password), bounds)) as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                _forget_rest(connection)
     except pymysql.MySQLError as error:
         code = error.args[0] if error.args else 0
         reason = str(error.args[1] if len(error.args) > 1 else error)[:300]
@@ -72,8 +76,15 @@ def _connect(source: Mysql, password: str, bounds: Bounds) -> Link:
         host=source.host, unix_socket=source.host if source.host.startswith("/") else None, port=source.port,
         user=source.user, password=password, database=source.database, charset="utf8mb4", conv=ENCODERS,
         cursorclass=SSCursor, connect_timeout=30, read_timeout=bounds.seconds, write_timeout=60, ssl=_tls(source),
-        init_command="SET time_zone = '+00:00', SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        init_command="SET time_zone = '+00:00'",
     )  # fmt: skip
+
+
+def _forget_rest(connection: Link) -> None:
+    """Rows not yet read would be read to the last one, however many, before the connection closes."""
+    result = connection._result
+    if result is not None:
+        result.unbuffered_active = False
 
 
 def _run(connection: Link, query: str) -> SSCursor:
@@ -108,7 +119,7 @@ def _mark(source: Mysql) -> str:
 
 def _where(connection: Link, source: Mysql, bounded: Sequence[tuple[str, str | None]]) -> str:
     """Literals and not parameters, because the administrator's query may hold % signs."""
-    parts = [f"{_mark(source)} {sign} {connection.literal(value)}" for sign, value in bounded if value is not None]
+    parts = [f"{_mark(source)} {sign} {connection.escape(value)}" for sign, value in bounded if value is not None]
     return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 

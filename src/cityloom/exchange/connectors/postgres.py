@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from cityloom.exchange.connectors.sources import Bounds, Fetched, Postgres, Secrets, Tls
 from cityloom.exchange.connectors.spool import Spool, spooled
@@ -52,6 +52,8 @@ def _connected(source: Postgres, secrets: Secrets, bounds: Bounds) -> Iterator[p
         connection.read_only = True
         with connection:
             yield connection
+    except errors.QueryCanceled as error:
+        raise Unavailable("exchange.pull_too_slow", seconds=int(bounds.seconds)) from error
     except psycopg.OperationalError as error:
         raise Unavailable("exchange.pull_unreachable", host=source.host, reason=_reason(error)) from error
     except psycopg.Error as error:

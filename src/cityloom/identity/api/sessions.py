@@ -37,9 +37,7 @@ def sign_in(parts: Parts, attempt: Attempt) -> SignedIn:
     return _begin(parts, attempt, found, buckets, nonce)
 
 
-def _begin(
-    parts: Parts, attempt: Attempt, found: store.PasswordRow, buckets: list[Bucket], nonce: str
-) -> SignedIn:
+def _begin(parts: Parts, attempt: Attempt, found: store.PasswordRow, buckets: list[Bucket], nonce: str) -> SignedIn:
     """The password was right: a new session in place of the browser's old one."""
     context = Context(
         parts, Principal(found.account, found.organisation), language=attempt.language, request=attempt.request

@@ -50,9 +50,7 @@ def start(
     return _append(tx, held, rules.begin(definition, act))
 
 
-def _started(
-    tx: Transaction, calendars: Calendars, kind: str, subject: str, organisation: str, act: Act
-) -> Standing:
+def _started(tx: Transaction, calendars: Calendars, kind: str, subject: str, organisation: str, act: Act) -> Standing:
     held = _hold(tx, calendars, store.find(tx, kind, subject, organisation), subject)
     first = held.records[0]
     if first.key != act.key:
@@ -155,9 +153,7 @@ def due(tx: Transaction, calendars: Calendars, now: datetime, limit: int = 500) 
             for alarm in alarms:
                 if alarm.at < now and store.tell(tx, held.flow, course.clock.version, deadline, alarm, now):
                     row = held.flow
-                    notices.append(
-                        Notice(flow, row.kind, row.subject, row.organisation, course.state, deadline, alarm)
-                    )
+                    notices.append(Notice(flow, row.kind, row.subject, row.organisation, course.state, deadline, alarm))
         store.wait(tx, flow, next((alarm.at for alarm in alarms if alarm.at >= now), None))
     return sorted(notices, key=lambda notice: (notice.alarm.at, notice.flow))
 

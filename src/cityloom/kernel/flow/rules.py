@@ -211,9 +211,7 @@ def resume(definition: Definition, course: Course, version: int, act: Act) -> Re
     return _record(course, RESUME, course.state, "resume", role, act)
 
 
-def extend(
-    definition: Definition, course: Course, version: int, by: Period, due: datetime | None, act: Act
-) -> Record:
+def extend(definition: Definition, course: Course, version: int, by: Period, due: datetime | None, act: Act) -> Record:
     """The record of lengthening the deadline without a move.
 
     Raises Conflict `flow.stale`, `flow.ended`, `flow.no_clock`, `flow.not_extendable`, `flow.extension_spent`,
@@ -296,9 +294,7 @@ def due(calendar: Calendar, clock: Clock | None) -> datetime | None:
         raise
 
 
-def alarms(
-    definition: Definition, calendar: Calendar, clock: Clock | None, due: datetime | None
-) -> tuple[Alarm, ...]:
+def alarms(definition: Definition, calendar: Calendar, clock: Clock | None, due: datetime | None) -> tuple[Alarm, ...]:
     """Everybody to tell about a running clock, in order of time, without warnings from before the clock was set."""
     if clock is None or due is None or not clock.is_running:
         return ()
