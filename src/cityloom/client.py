@@ -26,7 +26,7 @@ PASSING = (429, 502, 503, 504)
 Progress = Callable[[int], None]
 
 
-class Refused(Exception):  # noqa: N818 - it is what happened
+class Refused(Exception):
     """The city refused; `problem` is its RFC 9457 document."""
 
     def __init__(self, status: int, problem: dict[str, Any]) -> None:

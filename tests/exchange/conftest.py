@@ -5,8 +5,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from scratch import Scratch
-from faults.running import RIGHTS, write_pack
 from litestar.testing import TestClient
 
 from cityloom import app
@@ -14,6 +12,8 @@ from cityloom.identity.api import services
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 from cityloom.server import make_app
+from faults.running import RIGHTS, write_pack
+from scratch import Scratch
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from exchange.conftest import Door
 
 from cityloom.exchange.api import deliveries, upkeep
 from cityloom.exchange.store import ledger
 from cityloom.kernel.audit.keys import Signature
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
+from exchange.conftest import Door
 
 FIRST = "item,amount,note\na,1,x\nb,2,\nc,3,z\n"
 

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import msgspec
 import psycopg
-from exchange.conftest import Door
 from psycopg.conninfo import conninfo_to_dict
-from scratch import Scratch
 
 from cityloom.exchange.api import pulls
 from cityloom.exchange.store import pulls as store
 from cityloom.kernel import packs
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.jobs import platform_context
+from exchange.conftest import Door
+from scratch import Scratch
 
 PULL = """\
 dataset: stock

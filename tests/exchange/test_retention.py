@@ -269,7 +269,7 @@ def test_files_stay_while_somebody_copies_them(officer: Door, town: Parts, platf
     erase(officer, KEY)
     maintenance.rewrite(platform, "stock")
     files = set(Path(town.settings.lake_files).rglob("*.parquet"))
-    with maintenance.files_stay(platform):
+    with maintenance.files_stay(platform.parts.db):
         maintenance.clean(platform, keep=NOW, readers=NOW, orphans=NOW)
         assert set(Path(town.settings.lake_files).rglob("*.parquet")) == files
     maintenance.clean(platform, keep=NOW, readers=NOW, orphans=NOW)

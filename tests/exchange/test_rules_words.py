@@ -159,7 +159,7 @@ def said(field: str, rule: str, value: str | None, language: str = "zh") -> tupl
             "until",
             "expression:order",
             "2020-01-01 / 2021-01-01",
-            "第 12 行：有效期早于出生（字段until 2020-01-01、字段born 2021-01-01）。",
+            "第 12 行：有效期早于出生。各值：字段until 2020-01-01、字段born 2021-01-01。",
             "请核对。",
         ),
         (
@@ -223,7 +223,7 @@ def test_values_are_cut_and_never_taken_for_placeholders() -> None:
 
 
 def test_a_check_of_an_earlier_version_is_named() -> None:
-    assert said("id", "expression:gone", "1 / 2") == ("第 12 行：gone（1 / 2）。", "")
+    assert said("id", "expression:gone", "1 / 2") == ("第 12 行：gone。各值：1 / 2。", "")
 
 
 HEADER = ["身份证号", "姓名", "_备注"]

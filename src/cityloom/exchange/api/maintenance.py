@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import duckdb
+import msgspec
 
 from cityloom.exchange.api import deletions, deliveries, gate, retention
 from cityloom.exchange.store import evidence, ledger, upkeep
@@ -16,6 +17,8 @@ from cityloom.exchange.store.evidence import DeletionRow
 from cityloom.exchange.store.shape import Shape
 from cityloom.kernel import lanes, log
 from cityloom.kernel.context import Context
+from cityloom.kernel.db import PLATFORM, Database
+from cityloom.kernel.lake import Lake
 
 logger = log.logger("exchange")
 
@@ -124,18 +127,41 @@ def _prove(ctx: Context, cursor: duckdb.DuckDBPyConnection, dataset: str, pendin
 
 
 @contextmanager
-def files_stay(ctx: Context) -> Iterator[None]:
+def files_stay(db: Database) -> Iterator[None]:
     """No file of the lake is removed while the block runs; waits for a removal that is under way."""
-    with lanes.hold(ctx.parts.db, FILES):
+    with lanes.hold(db, FILES):
         yield
 
 
 @contextmanager
-def undecided(ctx: Context) -> Iterator[list[str]]:
+def undecided(db: Database) -> Iterator[list[str]]:
     """Spooled files of the undecided deliveries; none is decided, and no file goes, while the block runs. Keep it short."""
-    with ctx.begin() as tx:
+    with db.begin(PLATFORM) as tx:
         ledger.hold_still(tx)
         yield ledger.spooled_paths(tx)
+
+
+def move_spool(db: Database, folder: str) -> int:
+    """The spooled files lie in this folder now; how many deliveries wait for theirs."""
+    with db.begin(PLATFORM) as tx:
+        ledger.move_spool(tx, folder)
+        return len(ledger.spooled_paths(tx))
+
+
+class Census(msgspec.Struct, frozen=True):
+    """How much there is."""
+
+    datasets: int
+    deliveries: int
+    records: int
+
+
+def census(db: Database, lake: Lake) -> Census:
+    """Count datasets, deliveries and records, the last in the lake itself."""
+    with db.begin(PLATFORM) as tx:
+        names, deliveries_kept = [row.name for row in ledger.datasets(tx)], ledger.count(tx)
+    with lake.session() as cursor:
+        return Census(len(names), deliveries_kept, upkeep.count_records(cursor, names))
 
 
 def _work(ctx: Context, cursor: duckdb.DuckDBPyConnection, term: lanes.Term, step: Callable[[], None]) -> None:

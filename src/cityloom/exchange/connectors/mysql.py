@@ -82,7 +82,7 @@ def _connect(source: Mysql, password: str, bounds: Bounds) -> Link:
 
 def _forget_rest(connection: Link) -> None:
     """Rows not yet read would be read to the last one, however many, before the connection closes."""
-    result = connection._result
+    result = getattr(connection, "_result", None)
     if result is not None:
         result.unbuffered_active = False
 

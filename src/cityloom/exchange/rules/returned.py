@@ -20,7 +20,7 @@ from cityloom.kernel.errors import TooLarge, Unsupported
 from cityloom.kernel.words import Words
 
 MOST_SHEET_ROWS = 1_048_575
-ADDED = ("row", "problem", "remedy")
+ADDED = ("row", "problem", "advice")
 
 
 class ReturnedRow(msgspec.Struct, frozen=True):

@@ -350,6 +350,19 @@ def hold_still(tx: Transaction) -> int:
     return tx.execute("LOCK TABLE exchange.delivery IN SHARE MODE")
 
 
+def move_spool(tx: Transaction, folder: str) -> int:
+    """The spooled files lie in another folder, under the same names."""
+    return tx.execute(
+        r"UPDATE exchange.delivery SET spool = %s || '/' || regexp_replace(spool, '^.*/', '') WHERE spool IS NOT NULL",
+        [folder],
+    )
+
+
+def count(tx: Transaction) -> int:
+    """All deliveries, whatever became of them."""
+    return tx.scalar(int, "SELECT count(*) FROM exchange.delivery")
+
+
 def installed_at(tx: Transaction) -> dict[str, datetime]:
     """Since when each dataset's declaration is in force."""
     return {

@@ -155,6 +155,15 @@ def vacuum(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:
         cursor.execute(f"CALL postgres_execute('__ducklake_metadata_lake', {statement}, use_transaction => false)")
 
 
+def count_records(cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str]) -> int:
+    """Records in the current states of the datasets that have one."""
+    made = cursor.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'exchange'", [CATALOG]
+    ).fetchall()
+    present = [name for name in datasets if (name,) in made]
+    return sum(_number(cursor, f"SELECT count(*) FROM {sql.name(CATALOG, 'exchange', name)}") for name in present)
+
+
 def _files(shape: Shape, kind: str = "ducklake_data_file") -> str:
     return (
         f"{METADATA}.{kind} f"
