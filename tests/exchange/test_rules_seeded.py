@@ -168,9 +168,10 @@ def seeded(rows: int, each: int) -> tuple[list[Record], set[tuple[int, str, str]
     return table, truth, repeats
 
 
-def test_all_seeded_faults_are_found_and_nothing_else() -> None:
+@pytest.mark.parametrize("few", [False, True])
+def test_all_seeded_faults_are_found_and_nothing_else(few: bool) -> None:
     table, truth, repeats = seeded(6000, 25)
-    checked = check(DECLARED, table, relations={"school": SCHOOLS})
+    checked = check(DECLARED, table, relations={"school": SCHOOLS}, few=few)
     assert set(checked.named) == truth
     assert len(checked.named) == len(truth) == len(FAULTS) * 25 + 4 * 25
     assert {number for number, row in checked.rows.items() if row["_repeat"]} == repeats

@@ -14,10 +14,12 @@ from cityloom.exchange.contracts import Mode
 from cityloom.exchange.rules import expression, twins
 from cityloom.exchange.rules.checks import field_checks, field_passes, lookups
 from cityloom.exchange.rules.normalise import raw_of
-from cityloom.exchange.rules.plan import Plan, Rule, parameters, plan, read_rows, siblings, step
+from cityloom.exchange.rules.plan import Plan, Rule, parameters, plan, read_rows, reference_parts, step
 from cityloom.exchange.rules.sqltext import any_of
 from cityloom.exchange.spec import Check, ResolvedDataset
 from cityloom.kernel.sql import literal, name
+
+FEW_ROWS = 100_000
 
 INTAKE_RULES = ("encoding", "shape")
 """Faults that the intake finds before there are fields; it names them in the column `_intake`."""
@@ -60,6 +62,7 @@ def compile_delivery(
     table: str = "checked",
     rescan: bool = True,
     intake: bool = False,
+    rows: int | None = None,
 ) -> Compiled:
     """Compile the checks of a delivery that came `at` (aware, in the city's time zone).
 
@@ -67,10 +70,11 @@ def compile_delivery(
     the file has no such column), and with `intake` a VARCHAR `_intake` that names a row's fault of INTAKE_RULES or is
     NULL. With `rescan` it is read twice, as a table can be; without, its rows are kept aside first.
     `relations` gives the current state of each dataset in `dataset.references`, and of the dataset itself (left out: what
-    is unique is compared within the delivery only), as what can stand after FROM.
+    is unique is compared within the delivery only), as what can stand after FROM. `rows` says about how many rows there
+    are: a few are looked up in a large dataset in another way than many.
     Raises KeyError for a reference without relation, expression.UnfitError.
     """
-    made = plan(dataset, mode, at, relations, intake)
+    made = plan(dataset, mode, at, relations, intake, rows is not None and rows <= FEW_ROWS)
     numbers = count(1)
     early = [Rule(next(numbers), "", rule, ()) for rule in INTAKE_RULES] if intake else []
     checks = {field.name: field_checks(field, made.gates[field.name]) for field in made.fields}
@@ -90,11 +94,11 @@ def compile_delivery(
     ]
     parts = [
         f"incoming AS {'NOT ' if rescan else ''}MATERIALIZED ({source_sql})",
-        *siblings(made),
+        *reference_parts(made),
         *twins.parts(made),
     ]
-    rows = _told(_named(made, early, passes, [*named.values(), *([check] for check in crossing)]), clashes, named)
-    statement = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS WITH {', '.join(parts)} {_shown(made, rows)}"
+    told = _told(_named(made, early, passes, [*named.values(), *([check] for check in crossing)]), clashes, named)
+    statement = f"CREATE OR REPLACE TEMP TABLE {name(table)} AS WITH {', '.join(parts)} {_shown(made, told)}"
     rules = (*early, *(check.rule for found in (*named.values(), crossing) for check in found), *clashes.values())
     return Compiled(table, statement, parameters(made), rules, tuple(field.name for field in dataset.fields))
 

@@ -37,6 +37,8 @@ class Plan(msgspec.Struct, frozen=True):
     current: str | None
     """The dataset's own current state, when what is unique must be so across it too."""
     intake: bool
+    few: bool
+    """The delivery is small beside the datasets it references."""
 
     @property
     def key(self) -> tuple[ResolvedField, ...]:
@@ -53,16 +55,18 @@ class Plan(msgspec.Struct, frozen=True):
         return field_reading(field, self.gates[field.name])
 
 
-def plan(dataset: ResolvedDataset, mode: Mode, at: datetime, relations: Mapping[str, str], intake: bool) -> Plan:
+def plan(
+    dataset: ResolvedDataset, mode: Mode, at: datetime, relations: Mapping[str, str], intake: bool, few: bool
+) -> Plan:
     """The plan of a delivery. Raises KeyError when a referenced dataset has no relation."""
     deletes = mode == Mode.delete
     fields = tuple(field for field in dataset.fields if not deletes or field.name in dataset.key)
     gates = {
-        field.name: Gate(at, _codes(field), None if deletes else _reference(dataset, field, relations))
+        field.name: Gate(at, _codes(field), None if deletes else _reference(dataset, field, relations, few))
         for field in fields
     }
     current = relations.get(dataset.name) if mode in (Mode.append, Mode.upsert) else None
-    return Plan(dataset, fields, gates, current, intake)
+    return Plan(dataset, fields, gates, current, intake, few)
 
 
 def parameters(plan: Plan) -> dict[str, str]:
@@ -79,31 +83,39 @@ def _codes(field: ResolvedField) -> str | None:
     return "(" + ", ".join(literal(code) for code in field.codes.current) + ")"
 
 
-def _reference(dataset: ResolvedDataset, field: ResolvedField, relations: Mapping[str, str]) -> str | None:
+def _reference(dataset: ResolvedDataset, field: ResolvedField, relations: Mapping[str, str], few: bool) -> str | None:
     if field.reference is None:
         return None
     target = name(field.reference.field)
     known = f"SELECT {target} FROM {relations[field.reference.dataset]} WHERE {target} IS NOT NULL"
+    if few:  # then a table of the few is probed by the many, not the other way round
+        known += f" AND {target} IN (FROM {_part('asked', field)})"
     if field.reference.dataset == dataset.name:
-        return f"{known} UNION ALL SELECT {target} FROM {siblings_name(field)}"
+        known += f" UNION ALL FROM {_part('siblings', field)}"
     return known
 
 
-def siblings_name(field: ResolvedField) -> str:
-    """The part of the statement with the values that rows of this delivery offer to a field that references its own dataset."""
-    return name(f"siblings_{field.name}")
+def _part(kind: str, field: ResolvedField) -> str:
+    return name(f"{kind}_{field.name}")
 
 
-def siblings(plan: Plan) -> list[str]:
-    """For each field that references its own dataset, the part with the values that the delivery itself brings."""
-    own = [field for field in plan.fields if field.reference and field.reference.dataset == plan.dataset.name]
-    targets = [(field, plan.dataset.field(field.reference.field)) for field in own if field.reference]
-    return [
-        f"{siblings_name(field)} AS (SELECT {name(target.name)} FROM ({read_rows(plan, [target], 'incoming')})"
-        f" WHERE {name(target.name)} IS NOT NULL)"
-        for field, target in targets
-        if plan.gates[field.name].reference
-    ]
+def reference_parts(plan: Plan) -> list[str]:
+    """The parts of the statement that references look into: values that the delivery asks for, and that it brings itself."""
+    parts = []
+    for field in plan.fields:
+        if field.reference is None or plan.gates[field.name].reference is None:
+            continue
+        if plan.few:
+            parts.append(f"{_part('asked', field)} AS MATERIALIZED ({_values(plan, field)})")
+        if field.reference.dataset == plan.dataset.name:
+            brought = plan.dataset.field(field.reference.field)
+            parts.append(f"{_part('siblings', field)} AS ({_values(plan, brought)})")
+    return parts
+
+
+def _values(plan: Plan, field: ResolvedField) -> str:
+    rows = read_rows(plan, [field], "incoming", exact=False)
+    return f"SELECT DISTINCT {name(field.name)} FROM ({rows}) WHERE {name(field.name)} IS NOT NULL"
 
 
 def read_rows(plan: Plan, fields: Iterable[ResolvedField], source: str, *, exact: bool = True) -> str:
