@@ -21,6 +21,7 @@ MEDIA = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 CHUNK = 1 << 20
+FIRST_LOOK = 0.1  # seconds until the receipt of a queued delivery is first asked for
 PASSING = (429, 502, 503, 504)
 
 Progress = Callable[[int], None]
@@ -86,8 +87,10 @@ class Exchange:
         answer = self._insist(
             lambda: self.http.put(address, params=params, headers=file.headers(), content=_chunks(file.path, progress))
         )
+        pause = FIRST_LOOK
         while answer.status_code == 202:
-            time.sleep(float(answer.headers.get("retry-after", 2)) / 4)
+            time.sleep(pause)
+            pause = min(pause * 1.5, float(answer.headers.get("retry-after", 2)))
             answer = self._insist(lambda: self.http.get(address))
         return _object(answer)
 
