@@ -62,8 +62,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def settings(given: Settings, own_home: bool) -> Settings:
-    """The demo's settings: a home beside the real one unless the user names a folder."""
-    return msgspec.structs.replace(given, home=given.home / f"demo-{given.city}") if own_home else given
+    """The demo's settings: quiet, and in a home beside the real one unless the user names a folder."""
+    quiet = msgspec.structs.replace(given, log_level="warning")
+    return msgspec.structs.replace(quiet, home=given.home / f"demo-{given.city}") if own_home else quiet
 
 
 def run(city: City, people: int, seed: int, talk: Console) -> Result:
@@ -215,9 +216,10 @@ def opened(city: City) -> Iterator[Parts]:
 
 def show(result: Result, talk: Console) -> None:
     """The result for people."""
-    table = Table(title=f"{result.city}: {result.people:,} people, seed {result.seed}", title_justify="left")
-    table.add_column("")
-    table.add_column("", justify="right")
+    talk.print(f"{result.city}: {result.people:,} people, seed {result.seed}", highlight=False)
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right", min_width=14)
     for label, value in (
         ("datasets", result.datasets),
         ("deliveries", result.deliveries),

@@ -94,7 +94,7 @@ class Transaction:
 class Database:
     """A pool of connections as the application's role."""
 
-    def __init__(self, url: str, scope_key: bytes, size: int = 10) -> None:
+    def __init__(self, url: str, scope_key: bytes, size: int = 32) -> None:
         self._scope_key = scope_key
         self._url = url
         self._pool = ConnectionPool(
