@@ -1,8 +1,9 @@
 """Rows of one delivery that share a key or a value that must be unique, found by counting hashes.
 
-Counting 64-bit hashes finds the few rows that may share something; only those are compared in full. Rows of one key and
-one content are repeats: the first is kept. Rows of one key and different contents are all at fault, as are rows of
-different keys that share a value of a unique field, within the delivery or with the current state before it.
+Counting 64-bit hashes finds the few rows that may share something; of those the keys and values themselves are compared,
+and their contents by a hash, one against the few of the same key. Rows of one key and one content are repeats: the first
+is kept. Rows of one key and different contents are all at fault, as are rows of different keys that share a value of a
+unique field, within the delivery or with the current state before it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -88,7 +89,7 @@ def _taken(plan: Plan, field: ResolvedField) -> str:
 
 
 def _suspected(plan: Plan) -> Iterator[str]:
-    """The suspects with their values, and their content: for each field its value, or the text that cannot be read."""
+    """The suspects with keys, unique values and content: of each field the value, or the text that cannot be read."""
     source = "(SELECT i.* FROM incoming i SEMI JOIN suspects s ON s._row = i._row)"
     rows = read_rows(plan, plan.fields, source, exact=False)
     said = (
@@ -98,7 +99,7 @@ def _suspected(plan: Plan) -> Iterator[str]:
     )
     fields = {field.name: field for field in (*plan.key, *plan.unique)}
     yield (
-        f"suspected AS MATERIALIZED (SELECT _row, {_names(list(fields.values()))}, [{', '.join(said)}] AS _content"
+        f"suspected AS MATERIALIZED (SELECT _row, {_names(list(fields.values()))}, hash([{', '.join(said)}]) AS _content"
         f" FROM ({rows}))"
     )
 
@@ -106,7 +107,7 @@ def _suspected(plan: Plan) -> Iterator[str]:
 def _found(plan: Plan) -> Iterator[str]:
     same_key = " AND ".join(f"t.{name(field.name)} = s.{name(field.name)}" for field in plan.key)
     yield (
-        f"twins AS MATERIALIZED (SELECT {_names(plan.key)}, min(_row) AS first, count(DISTINCT _content) > 1 AS differs"
+        f"twins AS MATERIALIZED (SELECT {_names(plan.key)}, min(_row) AS first, min(_content) <> max(_content) AS differs"
         f" FROM suspected WHERE {_present(plan.key)} GROUP BY {_names(plan.key)} HAVING count(*) > 1)"
     )
     yield f"{DIFFERS} AS MATERIALIZED (SELECT s._row FROM suspected s JOIN twins t ON {same_key} WHERE t.differs)"
