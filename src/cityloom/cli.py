@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 
 from cityloom import app as city
+from cityloom import backup, supervise
 from cityloom import demo as demonstration
-from cityloom import supervise
 from cityloom.bench.commands import bench
 from cityloom.devtools import commands as devtools
 from cityloom.devtools import packs
@@ -100,6 +100,8 @@ def root(context: typer.Context) -> None:
     context.obj = city.running_parts
 
 
+cli.command()(backup.backup)
+cli.command()(backup.restore)
 cli.command()(bench)
 devtools.register(cli)
 cli.add_typer(packs.commands, name="packs")
