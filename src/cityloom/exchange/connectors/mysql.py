@@ -13,6 +13,7 @@ from pymysql.constants import FIELD_TYPE
 from pymysql.converters import conversions
 from pymysql.cursors import SSCursor
 
+from cityloom.exchange.connectors import tls
 from cityloom.exchange.connectors.sources import Bounds, Fetched, Mysql, Secrets
 from cityloom.exchange.connectors.spool import BATCH, spooled, write_texts
 from cityloom.kernel.errors import Invalid, Unavailable
@@ -101,7 +102,7 @@ def _told(error: pymysql.MySQLError, code: int, reason: str) -> str:
 def _tls(source: Mysql) -> ssl.SSLContext | None:
     if source.tls == "off":
         return None
-    context = ssl.create_default_context(cafile=source.ca)
+    context = tls.context(source.ca)
     if source.tls == "encrypt":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

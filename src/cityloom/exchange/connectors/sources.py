@@ -68,6 +68,8 @@ class Web(Source, frozen=True, kw_only=True, tag="http"):
     """Secret that holds the whole Authorization header, such as `Bearer …`."""
     format: Format | None = None
     """Where name and type of the file do not tell."""
+    ca: str | None = None
+    """File with the certificate of the authority that signed the server's, if it is not a public one."""
 
 
 class Sftp(Source, frozen=True, kw_only=True, tag="sftp"):

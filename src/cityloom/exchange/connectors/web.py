@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import httpx
 import msgspec
 
-from cityloom.exchange.connectors import addresses
+from cityloom.exchange.connectors import addresses, tls
 from cityloom.exchange.connectors.sources import Bounds, Fetched, Format, Secrets, Web
 from cityloom.exchange.connectors.spool import Spool, format_of, spooled
 from cityloom.kernel.errors import Invalid, Refused, TooLarge, Unavailable
@@ -43,12 +43,12 @@ def fetch(source: Web, state: bytes | None, into: Path, secrets: Secrets, bounds
     headers |= {"Authorization": secrets(source.authorization)} if source.authorization else {}
     url = _parsed(source.url)
     try:
-        with spooled(into, bounds) as spool, _client() as client:
+        with spooled(into, bounds) as spool, _client(source) as client:
             for _ in range(MOST_REDIRECTS + 1):
                 request = _request(client, url, headers, bounds)
                 response = client.send(request, stream=True)
                 try:
-                    if not response.is_redirect:
+                    if not response.has_redirect_location:
                         return _taken(source, url, response, spool, bounds)
                     url = _next(url, response)
                 finally:
@@ -58,9 +58,10 @@ def fetch(source: Web, state: bytes | None, into: Path, secrets: Secrets, bounds
         raise Unavailable("exchange.pull_unreachable", host=url.host, reason=type(error).__name__) from error
 
 
-def _client() -> httpx.Client:
+def _client(source: Web) -> httpx.Client:
+    trusted = tls.context(source.ca) if source.ca else True
     # no proxy, .netrc or certificate folder of the process's environment
-    return httpx.Client(trust_env=False, follow_redirects=False, timeout=httpx.Timeout(60, connect=30))
+    return httpx.Client(verify=trusted, trust_env=False, follow_redirects=False, timeout=httpx.Timeout(60, connect=30))
 
 
 def _parsed(text: str) -> httpx.URL:
