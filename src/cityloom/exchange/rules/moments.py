@@ -23,7 +23,8 @@ def is_date_sql(raw: str) -> str:
 def date_sql(raw: str) -> str:
     """DATE of a text of a usual form; NULL when there is no such day."""
     compact = f"substr({raw}, 1, 4) || '-' || substr({raw}, 5, 2) || '-' || substr({raw}, 7, 2)"
-    return f"TRY_CAST(CASE WHEN contains({raw}, '-') OR contains({raw}, '/') THEN {raw} ELSE {compact} END AS DATE)"
+    is_compact = f"strlen({raw}) = 8 AND NOT contains({raw}, '-') AND NOT contains({raw}, '/')"
+    return f"TRY_CAST(CASE WHEN {is_compact} THEN {compact} ELSE {raw} END AS DATE)"
 
 
 def spoken_date_sql(plain: str) -> str:
