@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cityloom.exchange.connectors import mysql, other, postgres, sftp, web
+from cityloom.exchange.connectors import mysql, postgres, web
 from cityloom.exchange.connectors.sources import Bounds, Fetched, Mysql, Other, Postgres, Secrets, SourceSpec, Web
 from cityloom.kernel.clock import Clock
 
@@ -21,8 +21,12 @@ def fetch(
         case Mysql():
             return mysql.fetch(source, state, into, secrets, bounds)
         case Other():
+            from cityloom.exchange.connectors import other  # SQLAlchemy and SSH take a second to import
+
             return other.fetch(source, state, into, secrets, bounds)
         case Web():
             return web.fetch(source, state, into, secrets, bounds)
         case _:
+            from cityloom.exchange.connectors import sftp
+
             return sftp.fetch(source, state, into, secrets, bounds, clock)
