@@ -1,9 +1,11 @@
 """Lake commit, then ledger: what dies, breaks or comes late at any step leaves each delivery decided once."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,7 +14,7 @@ import psycopg
 import pytest
 
 from cityloom import app
-from cityloom.exchange.api import deliveries, gate, upkeep
+from cityloom.exchange.api import deliveries, gate, leftovers, upkeep
 from cityloom.exchange.store import ledger, records
 from cityloom.kernel import lanes
 from cityloom.kernel.context import Context, Parts
@@ -375,3 +377,77 @@ def test_a_spooled_file_that_vanished_ends_in_a_refusal(town: Parts, door: Door,
     assert answer.status_code == 422
     assert answer.json()["refusal"]["code"] == "exchange.bytes_lost"
     assert door.records() == {}
+
+
+LARGE = "item,amount\n" + "".join(f"row{number},{number}\n" for number in range(500))
+
+
+def files_of(town: Parts) -> set[str]:
+    """Every file of the lake."""
+    return {str(path) for path in Path(town.settings.lake_files).rglob("*") if path.is_file()}
+
+
+def test_what_a_dead_writer_began_is_removed_by_the_next_one(
+    town: Parts, door: Door, queued: Context, other: Context
+) -> None:
+    """Its Parquet files are whole or half, no commit names them, and they would fill the disk."""
+    door.put("d2", LARGE)
+    deliveries.process(queued, "stock", "d1")
+    before = files_of(town)
+    with pytest.MonkeyPatch.context() as patch:
+        dying(patch, records, "write", after=True)
+        patch.setattr(Lake, "_end", lambda *_: None)
+        with pytest.raises(Killed):
+            deliveries.process(queued, "stock", "d2")
+    half = Path(town.settings.lake_files) / "exchange" / "stock" / "ducklake-half.parquet"
+    half.parent.mkdir(parents=True, exist_ok=True)
+    half.write_bytes(b"PAR1 and no more")
+    old = half.with_name("ducklake-older.parquet")
+    old.write_bytes(b"PAR1")
+    os.utime(old, (0, 0))
+    assert deliveries.process(other, "stock", "d2").state == "accepted"
+    assert not half.exists()
+    assert old.exists()
+    assert before <= files_of(town)
+    old.unlink()
+    with town.lake.session() as cursor:
+        named = cursor.execute(
+            "SELECT data_file FROM ducklake_list_files('lake', 'stock', schema => 'exchange')"
+        ).fetchall()
+    assert {row[0] for row in named} <= files_of(town)
+    assert len(door.records()) == 503
+
+
+def test_who_lost_its_lane_removes_nothing(
+    town: Parts,
+    door: Door,
+    queued: Context,
+    other: Context,
+    admin: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the next holder is writing looks just like what a dead one left."""
+    door.put("d2", LARGE)
+    with pytest.MonkeyPatch.context() as patch:
+        dying(patch, records, "write", after=False)
+        with pytest.raises(Killed):
+            deliveries.process(queued, "stock", "d1")
+    with held_up(monkeypatch, leftovers, "drop") as (came, go):
+        thread, outcome = in_thread(lambda: deliveries.process(queued, "stock", "d1"))
+        assert came.wait(30)
+        take_lane_away(admin)
+        with held_up(monkeypatch, deliveries, "_facts") as (written, end):
+            second, _ = in_thread(lambda: deliveries.process(other, "stock", "d2"))
+            assert written.wait(30)
+            fresh = Path(town.settings.lake_files) / "exchange" / "stock" / "ducklake-fresh.parquet"
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_bytes(b"PAR1 of the next holder")
+            go.set()
+            thread.join(30)
+            assert fresh.exists()
+            fresh.unlink()
+            end.set()
+            second.join(30)
+    assert isinstance(outcome[0], Unavailable)
+    sweep(other)
+    once(door, town, ("d1", "d2"))

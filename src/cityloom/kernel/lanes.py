@@ -6,7 +6,7 @@ term that is over (migration 0005). Whoever holds a lane therefore sees all that
 written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -21,6 +21,7 @@ UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 # waits for a commit of the term before that is on its way: its trigger holds the row
 BEGIN_TERM = """INSERT INTO kernel.lake_term (lane, term) VALUES (%s, 1)
     ON CONFLICT (lane) DO UPDATE SET term = lake_term.term + 1 RETURNING term"""
+STILL = "SELECT FROM kernel.lake_term WHERE lane = %s AND term = %s FOR SHARE"
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -42,6 +43,17 @@ def try_hold(db: Database, lane: str) -> Iterator[Term | None]:
     """Hold the lane for the block, or None at once if somebody else does."""
     with db.alone() as connection, _locked(connection, lane, TRY) as ours:
         yield _begin_term(connection, lane) if ours else None
+
+
+@contextmanager
+def kept(db: Database, term: Term) -> Iterator[Callable[[], bool]]:
+    """Let no other term begin while the block runs, which must be short. The function tells whether this one lasts.
+
+    Once it has said so, it has lasted since the block began. Raises Unavailable when the connection breaks.
+    """
+    with db.alone() as connection, connection.transaction():
+        asked = STILL.encode(), [term.lane, term.number]
+        yield lambda: connection.execute(*asked).fetchone() is not None
 
 
 @contextmanager

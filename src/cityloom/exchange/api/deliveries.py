@@ -6,6 +6,7 @@ transaction with ledger, audit entry and event. Whoever dies in between, `finish
 """
 
 import base64
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from cityloom.exchange.api import gate
+from cityloom.exchange.api import gate, leftovers
 from cityloom.exchange.contracts import (
     DELIVERY_ID,
     Counts,
@@ -41,6 +42,8 @@ logger = log.logger("exchange")
 
 BEAT = 4.0
 MISSING = timedelta(hours=1)
+ROOM = 3
+"""A delivery may take this many times its bytes in the lake: its records twice, and what replaces old files."""
 Facts = dict[str, int | str | None]
 
 
@@ -135,6 +138,7 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
         delivery = _found(tx, dataset, id)
     if delivery.state not in (State.received, State.committing):
         return receipt_of(ctx, delivery)
+    _need_room(ctx, delivery)
     with at_work(ctx, delivery), ctx.lake.turn(), metrics.DELIVERY_SECONDS.time(), ctx.lake.session() as cursor:
         try:
             source = _check(ctx, cursor, delivery)
@@ -143,13 +147,24 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
                 raise
             return _refuse(ctx, delivery, problem)
         with lanes.hold(ctx.parts.db, lane(dataset)) as term:
-            finish(ctx, cursor, dataset)
+            take_up(ctx, cursor, dataset, term)
             with ctx.begin() as tx:
                 delivery = _found(tx, dataset, id)
             if delivery.state == State.received:
                 delivery = _commit(ctx, cursor, delivery, source, term)
     _drop_spool(delivery)
     return receipt_of(ctx, delivery)
+
+
+def _need_room(ctx: Context, delivery: Delivery) -> None:
+    """A full disk is better met before the first byte is written: DuckDB leaves what it began."""
+    if "://" not in ctx.settings.lake_files:
+        files = Path(ctx.settings.lake_files)
+        files.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(files).free >> 20
+        needed = (ROOM * (delivery.bytes or 0)) >> 20
+        if free < needed:
+            raise Unavailable("kernel.disk_full", free=free, needed=needed)
 
 
 def _check(ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: Delivery) -> gate.Checked:
@@ -257,10 +272,21 @@ def _refuse(ctx: Context, delivery: Delivery, problem: Problem) -> Receipt:
     return receipt_of(ctx, settled)
 
 
-def finish(ctx: Context, cursor: duckdb.DuckDBPyConnection, dataset: str) -> None:
-    """Decide what a dead process left between its lake commit and its transaction. Call while holding its lane."""
+def take_up(ctx: Context, cursor: duckdb.DuckDBPyConnection, dataset: str, term: lanes.Term) -> None:
+    """Begin in a lane just taken: decide what is undecided, and remove what never became part of the lake."""
+    failed = finish(ctx, cursor, dataset)
+    if failed:
+        leftovers.drop(ctx, cursor, dataset, term, min(each.received_at or each.claimed_at for each in failed))
+
+
+def finish(ctx: Context, cursor: duckdb.DuckDBPyConnection, dataset: str) -> list[Delivery]:
+    """Decide what a dead process left between its lake commit and its transaction. Call while holding its lane.
+
+    Those whose lake commit never happened are as before it, and returned.
+    """
     with ctx.begin() as tx:
         left = ledger.unfinished(tx, dataset)
+    failed = []
     for delivery in left:
         commit = ctx.lake.find(cursor, delivery.message)
         with ctx.begin() as tx:
@@ -269,11 +295,13 @@ def finish(ctx: Context, cursor: duckdb.DuckDBPyConnection, dataset: str) -> Non
             if commit is None:
                 before = State.received if delivery.state == State.committing else State.accepted
                 ledger.reset(tx, delivery, before)
+                failed.append(delivery)
             elif delivery.state == State.committing:
                 _settle(ctx, tx, delivery, commit.facts)
             else:
                 settle_withdrawal(ctx, tx, delivery, commit.facts)
         logger.info("delivery_finished", dataset=dataset, delivery=delivery.id, committed=commit is not None)
+    return failed
 
 
 def settle_withdrawal(ctx: Context, tx: Transaction, delivery: Delivery, facts: Facts) -> Delivery:

@@ -38,7 +38,7 @@ def _finish(ctx: Context, dataset: str) -> None:
     # whoever holds the lane finishes what others left before doing its own, so there is nothing to wait for
     with ctx.lake.session() as cursor, lanes.try_hold(ctx.parts.db, deliveries.lane(dataset)) as term:
         if term:
-            deliveries.finish(ctx, cursor, dataset)
+            deliveries.take_up(ctx, cursor, dataset, term)
 
 
 def _queue_again(ctx: Context, delivery: Delivery) -> None:

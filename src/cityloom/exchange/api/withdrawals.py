@@ -20,7 +20,7 @@ def withdraw(ctx: Context, dataset: str, id: str, reason: str) -> Receipt:
     row = deliveries.describe(ctx, dataset)
     ctx.require("exchange.withdraw", deliveries.resource(row))
     with ctx.lake.turn(), ctx.lake.session() as cursor, lanes.hold(ctx.parts.db, deliveries.lane(dataset)) as term:
-        deliveries.finish(ctx, cursor, dataset)
+        deliveries.take_up(ctx, cursor, dataset, term)
         with ctx.begin() as tx:
             delivery = _withdrawable(ledger.find(tx, dataset, id), dataset, id, ledger.dataset(tx, dataset) or row)
             if delivery.state == State.withdrawn:
