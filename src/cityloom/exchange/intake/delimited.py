@@ -26,6 +26,7 @@ from cityloom.kernel.errors import Invalid, TooLarge
 
 PIECE = MIB
 DELIMITERS = (",", ";", "\t")
+NO_DELIMITER = "\x1f"  # for a table of one column, whose values may hold any of the three
 QUOTE = ord('"')
 NEWLINE = re.compile(rb"\r\n|\n|\r")
 TOLD = 1000  # characters of an overlong row that are kept
@@ -100,7 +101,8 @@ def _first_row(head: bytes) -> bytes:
 
 def _delimiter(line: bytes) -> str:
     bare = re.sub(rb'"[^"]*"', b"", line)
-    return max(DELIMITERS, key=lambda delimiter: bare.count(delimiter.encode()))
+    most = max(DELIMITERS, key=lambda delimiter: bare.count(delimiter.encode()))
+    return most if most.encode() in bare else NO_DELIMITER
 
 
 def _names(line: bytes, delimiter: str) -> tuple[str, ...]:
