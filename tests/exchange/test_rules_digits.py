@@ -94,6 +94,21 @@ def test_identity_numbers_agree(text: str) -> None:
     assert sql_identity(text) == digits.gb11643_valid(text, TODAY)
 
 
+def test_every_day_of_the_calendar_and_no_other_is_a_birth_date() -> None:
+    bodies = [
+        f"110105{year}{month:02d}{day:02d}001"
+        for year in (1900, 1999, 2000, 2004)
+        for month in range(14)
+        for day in range(33)
+    ]
+    numbers = [body + digits.gb11643_check(body) for body in bodies]
+    expected = [number for number in numbers if digits.gb11643_valid(number, TODAY)]
+    assert len(expected) == 365 + 365 + 366 + 366
+    rows = f"(SELECT said, {digits.gb11643_number_sql('said')} AS number FROM (SELECT unnest($numbers) AS said))"
+    query = f"SELECT said FROM {rows} WHERE {digits.gb11643_valid_sql('number', 'said', TODAY)} ORDER BY said"
+    assert [row[0] for row in CONNECTION.execute(query, {"numbers": numbers}).fetchall()] == sorted(expected)
+
+
 def test_real_credit_codes() -> None:
     if not REAL_CODES.exists():
         pytest.skip("the real credit codes are not on this machine")
