@@ -95,6 +95,7 @@ class City:
         app.prepare(self.settings)
         figures = self.settings.home / "metrics"
         figures.mkdir(parents=True, exist_ok=True)
+        self.settings.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in figures.glob("*.db"):
             old.unlink()
         env = {**os.environ, **environment(self.settings), "PROMETHEUS_MULTIPROC_DIR": str(figures)}

@@ -38,6 +38,7 @@ NOT_FORCED = {"kernel.audit_entry"}
 """Written by functions that run as its owner; where that is no superuser, forcing would stop them."""
 OPEN = {
     "exchange.dataset": "what datasets exist is no secret between departments",
+    "exchange.deletion_intent": "whoever commits to a dataset must see that a deletion of it is unfinished",
 }
 DEFINERS = {"kernel.scope_part", "kernel.audit_append", "kernel.audit_seal", "lake.refuse_late_commit"}
 """Functions that run with their owner's rights. Whoever adds one proves here what it lets a scope do."""
