@@ -90,7 +90,8 @@ def read(program: str, url: str, path: Path) -> None:
     Raises Conflict `backup.database_not_empty`, Unavailable `backup.dump_failed`.
     """
     with _connected(url) as connection:
-        if connection.execute("SELECT FROM pg_namespace WHERE nspname IN ('kernel', 'lake', 'jobs')").fetchone():
+        ours = "SELECT 1 FROM pg_namespace WHERE nspname IN ('kernel', 'lake', 'jobs')"
+        if connection.execute(ours).fetchone() is not None:
             raise Conflict("backup.database_not_empty", database=connection.info.dbname)
         for role in ROLES:
             if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
@@ -128,6 +129,8 @@ def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             yield connection
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Unavailable("backup.dump_failed", reason=str(error)) from error
     except psycopg.OperationalError as error:
         raise Unavailable("kernel.database_unreachable") from error
 
