@@ -47,7 +47,8 @@ def test_a_clerks_day(city: RunningCity, tmp_path: Path) -> None:
     again = run(city, "deliver", "stock", "back.csv", "--corrects", "c1", "--json", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     rows = run(city, "changes", "stock", cwd=tmp_path).stdout.splitlines()
-    assert [json.loads(row)["item"] for row in rows] == ["a", "c", "b"]
+    items = [json.loads(row)["item"] for row in rows]
+    assert [item for item in items if item in ("a", "b", "c")] == ["a", "c", "b"]  # other tests deliver here too
     assert run(city, "withdraw", "stock", "c1", "--reason", "wrong month", cwd=tmp_path).returncode == 0
     assert json.loads(run(city, "receipt", "stock", "c1", cwd=tmp_path).stdout)["state"] == "withdrawn"
 
@@ -70,7 +71,9 @@ def test_a_watched_folder_delivers_what_is_put_in(city: RunningCity, tmp_path: P
         (folder / name).write_text(text)
         os.utime(folder / name, (quiet, quiet))
     (folder / "still-coming.csv").write_text("item,amount\nw3,1\n")
-    os.utime(folder / "still-coming.csv", (quiet + 600, quiet + 600))  # written to until just now, however slow the test
+    os.utime(
+        folder / "still-coming.csv", (quiet + 600, quiet + 600)
+    )  # written to until just now, however slow the test
     assert run(city, "watch", "in", "--once", cwd=tmp_path).returncode == 0
     assert [path.name for path in folder.iterdir()] == ["still-coming.csv"]
     receipt = json.loads((tmp_path / "in/done/stock/good.csv.receipt.json").read_text())
