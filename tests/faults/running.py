@@ -136,6 +136,10 @@ class RunningCity:
         """A client with that token."""
         return client.Exchange(self.url, self.token, patience=patience)
 
+    def spooled(self) -> set[Path]:
+        """Files in the spool."""
+        return set(self.settings.spool.glob("*"))
+
     def postmaster(self) -> int | None:
         """The database's first process."""
         return self.server.pid()

@@ -195,9 +195,9 @@ def asked_while_away(city: RunningCity, dataset: str, seconds: float) -> list[tu
     end = time.monotonic() + seconds
     headers = {"authorization": f"Bearer {city.token}", "content-type": "text/csv"}
     address = f"{city.url}/api/exchange/datasets/{dataset}/deliveries"
+    assert httpx.get(f"{city.url}/healthz", timeout=30).status_code == 200
+    assert httpx.get(f"{city.url}/readyz", timeout=60).status_code == 503
     while time.monotonic() < end:
-        assert httpx.get(f"{city.url}/healthz", timeout=30).status_code == 200
-        assert httpx.get(f"{city.url}/readyz", timeout=60).status_code == 503
         for ask in (
             lambda: httpx.put(f"{address}/away", content=b"item,amount\na,1\n", headers=headers, timeout=60),
             lambda: httpx.get(f"{address}/s0-0", headers=headers, timeout=60),

@@ -120,7 +120,7 @@ def test_no_room_in_the_spool(small_city: RunningCity, tmp_path: Path, length: b
     body = rows(40)
     with filled(city.settings.spool, leave_mib=20):
         told_of_no_room(put(city, dataset, "d1", body, length))
-        assert {path.name for path in city.settings.spool.iterdir()} == {"ballast"}
+        assert {path.name for path in city.spooled()} == {"ballast"}
         nothing_of(city, dataset)
         assert put(city, dataset, "small", b"item,amount\na,1\n").status_code == 200
     (tmp_path / "d1.csv").write_bytes(rows(10))

@@ -26,13 +26,13 @@ MOST_MIB = LAKE_MIB + 500
 @pytest.fixture(autouse=True)
 def _the_city_stays_well(city: RunningCity, request: pytest.FixtureRequest) -> Iterator[None]:
     """After each file: the same processes, within their memory, nothing new in the spool, and an honest file gets in."""
-    before, spooled = peaks(city), set(city.settings.spool.iterdir())
+    before, spooled = peaks(city), city.spooled()
     yield
     assert decided(city, f"after-{request.node.name}", b"item,amount\nhonest,1\n", CSV).status_code == 200
     after = peaks(city)
     assert set(after) == set(before), city.tail()
     assert max(after.values()) < MOST_MIB, after
-    assert set(city.settings.spool.iterdir()) == spooled
+    assert city.spooled() == spooled
 
 
 def peaks(city: RunningCity, *modules: str) -> dict[int, int]:

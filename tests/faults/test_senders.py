@@ -118,7 +118,7 @@ def half_sent(city: RunningCity, id: str, chunked: bool) -> Iterator[socket.sock
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_a_sender_stops_in_mid_body_and_comes_back(city: RunningCity, chunked: bool, tell: Tell) -> None:
     id = f"half-{chunked}"
-    before = set(city.settings.spool.iterdir())
+    before = city.spooled()
     with half_sent(city, id, chunked):
         assert put(city, id, FILE).status_code == 409
     started = time.monotonic()
@@ -130,7 +130,7 @@ def test_a_sender_stops_in_mid_body_and_comes_back(city: RunningCity, chunked: b
     assert time.monotonic() - started < 10
     assert answer.status_code == 200
     assert answer.json()["counts"]["rows_in"] == 3
-    assert set(city.settings.spool.iterdir()) == before
+    assert city.spooled() == before
 
 
 def test_a_gzip_body_cut_short_is_refused_whole(city: RunningCity) -> None:

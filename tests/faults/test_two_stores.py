@@ -451,3 +451,34 @@ def test_who_lost_its_lane_removes_nothing(
     assert isinstance(outcome[0], Unavailable)
     sweep(other)
     once(door, town, ("d1", "d2"))
+
+
+def test_a_delivery_that_kills_whoever_touches_it_is_refused_in_the_end(
+    town: Parts, door: Door, queued: Context, other: Context
+) -> None:
+    for _ in range(deliveries.MOST_TRIES):
+        with pytest.MonkeyPatch.context() as patch:
+            dying(patch, records, "write", after=True)
+            with pytest.raises(Killed):
+                deliveries.process(queued, "stock", "d1")
+        assert door.get("stock/deliveries/d1").status_code == 202
+    deliveries.process(other, "stock", "d1")
+    answer = door.get("stock/deliveries/d1")
+    assert answer.status_code == 422
+    assert answer.json()["refusal"]["code"] == "exchange.tried_in_vain"
+    assert door.records() == {}
+    door.put("d2", FILE)
+    assert deliveries.process(other, "stock", "d2").state == "accepted"
+
+
+def test_no_try_is_counted_while_a_part_is_away(town: Parts, door: Door, queued: Context) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("kernel.lake_unreachable")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate, "check", away)
+        for _ in range(2 * deliveries.MOST_TRIES):
+            with pytest.raises(Unavailable):
+                deliveries.process(queued, "stock", "d1")
+    assert deliveries.process(queued, "stock", "d1").state == "accepted"
+    once(door, town)

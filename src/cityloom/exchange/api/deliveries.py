@@ -42,6 +42,7 @@ logger = log.logger("exchange")
 
 BEAT = 4.0
 MISSING = timedelta(hours=1)
+MOST_TRIES = 10
 ROOM = 3
 """A delivery may take this many times its bytes in the lake: its records twice, and what replaces old files."""
 Facts = dict[str, int | str | None]
@@ -136,9 +137,20 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
     """Check, commit and decide a received delivery; safe to call again, by anybody, at any time."""
     with ctx.begin() as tx:
         delivery = _found(tx, dataset, id)
-    if delivery.state not in (State.received, State.committing):
-        return receipt_of(ctx, delivery)
-    _need_room(ctx, delivery)
+        if delivery.state not in (State.received, State.committing):
+            return receipt_of(ctx, delivery)
+        tries = ledger.begin_try(tx, delivery)
+    try:
+        _need_room(ctx, delivery)
+        return _process(ctx, delivery) if tries <= MOST_TRIES else _give_up(ctx, delivery)
+    except Unavailable:
+        with suppress(Unavailable), ctx.begin() as tx:
+            ledger.let_go(tx, delivery)
+        raise
+
+
+def _process(ctx: Context, delivery: Delivery) -> Receipt:
+    dataset, id = delivery.dataset, delivery.id
     with at_work(ctx, delivery), ctx.lake.turn(), metrics.DELIVERY_SECONDS.time(), ctx.lake.session() as cursor:
         try:
             source = _check(ctx, cursor, delivery)
@@ -154,6 +166,13 @@ def process(ctx: Context, dataset: str, id: str) -> Receipt:
                 delivery = _commit(ctx, cursor, delivery, source, term)
     _drop_spool(delivery)
     return receipt_of(ctx, delivery)
+
+
+def _give_up(ctx: Context, delivery: Delivery) -> Receipt:
+    """Whoever worked on it died or met a fault of ours, time and again: refuse it, so that its sender and others go on."""
+    with ctx.lake.session() as cursor, lanes.hold(ctx.parts.db, lane(delivery.dataset)) as term:
+        take_up(ctx, cursor, delivery.dataset, term)
+    return _refuse(ctx, delivery, Invalid("exchange.tried_in_vain", tries=MOST_TRIES))
 
 
 def _need_room(ctx: Context, delivery: Delivery) -> None:

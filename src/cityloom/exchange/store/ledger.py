@@ -14,7 +14,7 @@ LEASE = timedelta(seconds=15)
 # a lease this far ahead was given before the clock was set back; other machines' clocks may differ by one lease
 TOO_FAR = 2 * LEASE
 COLUMNS = """dataset, id, organisation, account, keeper, state, mode, media, encoding, charset, file_name, corrects,
-    as_of, language, declared_rows, declared_sha256, bytes, sha256, spool, attempt, lease_until, claimed_at, received_at,
+    as_of, language, declared_rows, declared_sha256, bytes, sha256, spool, attempt, tries, lease_until, claimed_at, received_at,
     decided_at, rows_in, accepted, quarantined, duplicates, inserted, updated, deleted, deletes_held, first_sequence,
     last_sequence, snapshot, columns::text AS columns, refusal::text AS refusal, audit_position, receipt,
     signature::text AS signature, withdrawn_at, withdrawn_why, withdrawn_rows"""
@@ -43,6 +43,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None
     spool: str | None
     attempt: int
+    tries: int
     lease_until: datetime
     claimed_at: datetime
     received_at: datetime | None
@@ -197,6 +198,24 @@ def touch(tx: Transaction, delivery: Delivery, now: datetime) -> int:
     return tx.execute(
         "UPDATE exchange.delivery SET lease_until = %s WHERE dataset = %s AND id = %s",
         [now + LEASE, delivery.dataset, delivery.id],
+    )
+
+
+def begin_try(tx: Transaction, delivery: Delivery) -> int:
+    """Count that somebody begins to work on it; how often that was."""
+    return tx.scalar(
+        int,
+        "UPDATE exchange.delivery SET tries = tries + 1 WHERE dataset = %s AND id = %s RETURNING tries",
+        [delivery.dataset, delivery.id],
+    )
+
+
+def let_go(tx: Transaction, delivery: Delivery) -> int:
+    """Nobody works on it any more, for a reason outside it: the try does not count, and the next sweep takes it up."""
+    return tx.execute(
+        """UPDATE exchange.delivery SET lease_until = 'epoch', tries = greatest(tries - 1, 0)
+           WHERE dataset = %s AND id = %s AND state IN ('received', 'committing')""",
+        [delivery.dataset, delivery.id],
     )
 
 
