@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from exchange.conftest import Door
 
 from cityloom.exchange.api import upkeep
 from cityloom.exchange.rules import due
@@ -14,6 +13,7 @@ from cityloom.kernel.calendar.spec import CalendarSpec
 from cityloom.kernel.clock import FixedClock
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
+from exchange.conftest import Door
 
 CALENDAR = calendars(CalendarSpec()).city
 

@@ -10,6 +10,7 @@ from time import time
 
 import openpyxl
 import pytest
+
 from faults.running import RunningCity
 
 FILE = "编号,数量,备注\na,1,x\nB!,2,\nc,3,\n"
