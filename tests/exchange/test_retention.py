@@ -335,3 +335,27 @@ def test_a_key_is_looked_for_in_the_spellings_of_its_type(declared: ResolvedFiel
 def test_what_is_no_value_of_the_type_has_one_spelling() -> None:
     assert forms.forms(field("date"), "soon") == ("soon",)
     assert duckdb.__version__ == "1.5.5"  # upkeep reads this version's own tables
+
+
+def test_withdrawals_around_a_replacement_leave_out_what_it_left_out(door: Door) -> None:
+    door.put("d1", "item,amount\nk,1\n")
+    door.put("d2", "item\nk\n", mode="delete")
+    door.put("d3", "item,amount\nother,1\n", mode="replace")
+    door.put("d4", "item,amount\nk,2\n")
+    for delivery in ("d2", "d4"):
+        assert door.withdraw(delivery).status_code == 200
+    assert door.records() == {"other": (1, None)}
+    assert door.withdraw("d3").status_code == 200
+    assert door.records() == {"k": (1, None)}
+
+
+def test_withdrawing_after_the_floor_has_passed_falls_back_on_what_stood(officer: Door, town: Parts) -> None:
+    officer.put("d1", "item,amount\nk,1\n")
+    officer.put("d2", "item,amount\nk,2\n")
+    deliver_as(later(town, timedelta(days=400)), "d3", "item,amount\nk,3\n")
+    assert officer.withdraw("d2").status_code == 200  # k stays 3, and no change row tells of d1 any more than before
+    found = retention.retain_dataset(later(town, timedelta(days=2 * 366 + 10)), "stock")
+    assert [each.kind for each in found] == ["changes"]
+    assert officer.withdraw("d1").status_code == 410
+    assert officer.withdraw("d3").status_code == 200
+    assert officer.records() == {"k": (1, None)}

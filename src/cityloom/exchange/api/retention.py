@@ -112,14 +112,22 @@ def _asked(held: Held, key: Sequence[str]) -> Asked:
 def retain(ctx: Context) -> None:
     """Delete what is past its retention, in every dataset, retired ones too."""
     with ctx.begin() as tx:
-        names = [row.name for row in ledger.datasets(tx)]
-    for name in names:
+        oldest = evidence.oldest_decisions(tx)
+    for name in sorted(oldest):
         try:
-            retain_dataset(ctx, name)
+            if _may_be_due(ctx, name, ctx.clock.now() - oldest[name]):
+                retain_dataset(ctx, name)
         except Unavailable:
             raise
         except Exception:
             logger.exception("retention_failed", dataset=name)  # and the other datasets go on
+
+
+def _may_be_due(ctx: Context, dataset: str, age: timedelta) -> bool:
+    """Whether anything of this age can be past its retention; a month has at least 28 days."""
+    kept = declaration(ctx, dataset).retention
+    spans = [span(duration) for duration in (kept.records, kept.changes, kept.quarantine)]
+    return age > min(timedelta(each.months * 28 + each.days, each.seconds) for each in spans) - timedelta(days=1)
 
 
 def retain_dataset(ctx: Context, dataset: str) -> list[Deletion]:

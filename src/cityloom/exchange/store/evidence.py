@@ -155,6 +155,14 @@ def gone(tx: Transaction, id: int, at: datetime) -> int:
     )
 
 
+def oldest_decisions(tx: Transaction) -> dict[str, datetime]:
+    """When the first delivery of each dataset was decided: nothing in its tables is older."""
+    rows = tx.connection.execute(
+        "SELECT dataset, min(decided_at) FROM exchange.delivery WHERE decided_at IS NOT NULL GROUP BY dataset"
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
 def declared(tx: Transaction, dataset: str) -> bytes | None:
     """The resolved declaration as last installed, of retired datasets too, as JSON."""
     row = tx.connection.execute("SELECT spec::text FROM exchange.dataset WHERE name = %s", [dataset]).fetchone()
