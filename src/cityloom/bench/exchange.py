@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,10 @@ def _hand_in(url: str, token: str, files: dict[str, Path], readers: list["Subscr
     """Two departments deliver at once; each dataset's changes are read by both subscribers once its receipt is there."""
     started = time.perf_counter()
     with ThreadPoolExecutor(len(files)) as senders:
-        for dataset, sent in [
-            (each, senders.submit(_deliver, url, token, each, "peak", file)) for each, file in files.items()
-        ]:
-            sent.result()
-            _read(readers, dataset)
+        sent = {senders.submit(_deliver, url, token, each, "peak", file): each for each, file in files.items()}
+        for delivered in as_completed(sent):
+            delivered.result()
+            _read(readers, sent[delivered])
     return time.perf_counter() - started
 
 

@@ -1,15 +1,22 @@
 """Reads change rows and current state out of the lake, through a view of fields and rows that is always named."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import duckdb
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from cityloom.exchange.store.shape import Shape
 from cityloom.kernel import sql
 
-BATCH = 50_000
+BATCH = 8_000
+"""Rows sent at once: about a MiB, which memory is found for without asking the kernel."""
+FIRST_WINDOW = 100_000
+WINDOW_BYTES = 64 << 20
+"""About what is read of the change rows at once; so much memory a reader takes, however much it asks for."""
+WIDEN = 8
 
 
 class View(msgspec.Struct, frozen=True):
@@ -30,10 +37,37 @@ def whole(shape: Shape) -> View:
 def changes(
     cursor: duckdb.DuckDBPyConnection, shape: Shape, view: View, since: int, upto: int, limit: int
 ) -> Iterator[pa.RecordBatch]:
-    """Change rows with since < sequence <= upto, in order, at most `limit`.
+    """Change rows with since < sequence <= upto, in order, at most `limit`; at least one batch, be it empty.
 
-    A row that leaves the view's rows is a delete for its reader, one that enters an insert.
+    A row that leaves the view's rows is a delete for its reader, one that enters an insert. Read window by window,
+    since rows lie in their files nearly in order, and putting a window right costs much less than sorting all of them.
     """
+    cursor.execute("BEGIN")  # every window sees one snapshot; it ends with the cursor
+    query, width, left = _query(shape, view), FIRST_WINDOW, limit
+    while True:
+        end = min(since + width, upto)
+        table = in_order(cursor.execute(query, [since, end]).to_arrow_table()).slice(0, left)
+        yield from table.to_batches(BATCH) or [_nothing(table.schema)]
+        since, left = end, left - table.num_rows
+        if since >= upto or left <= 0:
+            return
+        width = min(WIDEN * width, width * WINDOW_BYTES // max(table.nbytes, 1) + 1)
+
+
+def in_order(table: pa.Table) -> pa.Table:
+    """The rows by `_sequence`. Pieces that only lie in another order are put in order without a copy."""
+    sequence = table.column("_sequence").to_numpy()
+    breaks = [0, *(np.flatnonzero(np.diff(sequence) < 0) + 1).tolist(), len(sequence)]
+    runs = sorted(pairwise(breaks), key=lambda run: int(sequence[run[0]])) if len(sequence) else []
+    if len(runs) <= 1:
+        return table
+    if all(sequence[one[1] - 1] < sequence[other[0]] for one, other in pairwise(runs)):
+        return pa.concat_tables(table.slice(start, end - start) for start, end in runs)
+    return table.take(np.argsort(sequence))
+
+
+def _query(shape: Shape, view: View) -> str:
+    """Change rows between two sequences as the view shows them."""
     fields = ", ".join(sql.name(name) for name in view.fields)
     shown = ", ".join(
         sql.name(name)
@@ -41,24 +75,30 @@ def changes(
         else f"CASE WHEN _op <> 'delete' THEN {sql.name(name)} END AS {sql.name(name)}"
         for name in view.fields
     )
-    operation = "_op"
+    operation, before = "_op", ""
     if view.rows != "true":
-        before = f"coalesce((SELECT {view.rows} FROM (SELECT unnest(_before))), false)"
+        before = ", _before"
+        was = f"coalesce((SELECT {view.rows} FROM (SELECT unnest(_before))), false)"
         after = f"(_op <> 'delete' AND coalesce({view.rows}, false))"
         operation = (
-            f"CASE WHEN {after} AND {before} THEN 'update' WHEN {after} THEN 'insert'"
-            f" WHEN {before} OR (_op = 'delete' AND _before IS NULL) THEN 'delete' END"
+            f"CASE WHEN {after} AND {was} THEN 'update' WHEN {after} THEN 'insert'"
+            f" WHEN {was} OR (_op = 'delete' AND _before IS NULL) THEN 'delete' END"
         )
-    query = f"""
+    return f"""
         SELECT _sequence, _op, _delivery, _cause, _at, _as_of, {shown}
-        FROM (SELECT _sequence, {operation} AS _op, _delivery, _cause, _at, _as_of, {fields}, _before FROM {shape.changes}
-              WHERE _sequence > {int(since)} AND _sequence <= {int(upto)}) WHERE _op IS NOT NULL
-        ORDER BY _sequence LIMIT {int(limit)}
+        FROM (SELECT _sequence, {operation} AS _op, _delivery, _cause, _at, _as_of, {fields}{before} FROM {shape.changes}
+              WHERE _sequence > ? AND _sequence <= ?) WHERE _op IS NOT NULL
     """
-    yield from cursor.execute(query).to_arrow_reader(BATCH)
 
 
 def records(cursor: duckdb.DuckDBPyConnection, shape: Shape, view: View) -> Iterator[pa.RecordBatch]:
-    """The current state as the view shows it."""
+    """The current state as the view shows it; at least one batch, be it empty."""
     fields = ", ".join(sql.name(name) for name in view.fields)
-    yield from cursor.execute(f"SELECT {fields} FROM {shape.current} WHERE {view.rows}").to_arrow_reader(BATCH)
+    reader = cursor.execute(f"SELECT {fields} FROM {shape.current} WHERE {view.rows}").to_arrow_reader(BATCH)
+    yield _nothing(reader.schema)
+    yield from reader
+
+
+def _nothing(schema: pa.Schema) -> pa.RecordBatch:
+    """No rows, so that a reader learns the columns."""
+    return pa.RecordBatch.from_pylist([], schema=schema)
