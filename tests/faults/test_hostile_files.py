@@ -21,7 +21,7 @@ NDJSON = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
 MOST_MIB = LAKE_MIB + 800
 """What one process may ever have held: DuckDB's limit, Python with its libraries (250), a file's batches in between, and
-what DuckDB allocates beside its limit (Arrow, Parquet writers, freed memory not yet given back). Any file here unpacks to more."""
+what DuckDB allocates beside its limit (Arrow, Parquet writers, freed memory not yet given back)."""
 
 
 @pytest.fixture(autouse=True)
