@@ -191,13 +191,13 @@ def caught_in_recovery(city: RunningCity, before: int | None) -> int:
 
 def asked_while_away(city: RunningCity, dataset: str, seconds: float) -> list[tuple[httpx.Response, float]]:
     """Deliveries and receipts asked for without insisting, and how long each answer took."""
-    answers = []
-    end = time.monotonic() + seconds
+    answers: list[tuple[httpx.Response, float]] = []
     headers = {"authorization": f"Bearer {city.token}", "content-type": "text/csv"}
     address = f"{city.url}/api/exchange/datasets/{dataset}/deliveries"
     assert httpx.get(f"{city.url}/healthz", timeout=30).status_code == 200
     assert httpx.get(f"{city.url}/readyz", timeout=60).status_code == 503
-    while time.monotonic() < end:
+    end = time.monotonic() + seconds
+    while not answers or time.monotonic() < end:
         for ask in (
             lambda: httpx.put(f"{address}/away", content=b"item,amount\na,1\n", headers=headers, timeout=60),
             lambda: httpx.get(f"{address}/s0-0", headers=headers, timeout=60),
