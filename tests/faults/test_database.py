@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from cityloom.bench.line import tree
+from cityloom.kernel import postgres
 from cityloom.kernel.postgres import Server
 from faults.conftest import Tell
 from faults.running import RunningCity, kill, words
@@ -117,6 +118,26 @@ def test_no_second_server_while_backends_of_a_killed_one_write(home: Path) -> No
         os.kill(backend, signal.SIGCONT)
         end = time.monotonic() + 20
         while not server.answers():
+            server.revive()
+            time.sleep(0.1)
+            assert time.monotonic() < end
+    assert kept(server) == [(1,)]
+    server.stop()
+
+
+def test_a_shutdown_that_cannot_end_is_made_immediate(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told to stop by somebody else, with a backend that does not obey: it comes back by itself."""
+    monkeypatch.setattr(postgres, "LONGEST_SHUTDOWN", 1.0)
+    monkeypatch.setattr(postgres, "LOOK_EVERY", 0.2)
+    server = Server(home)
+    server.start()
+    first = server.pid()
+    assert first is not None
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGSTOP)
+        os.kill(first, signal.SIGINT)
+        end = time.monotonic() + 40
+        while not (server.pid() not in (None, first) and server.answers()):
             server.revive()
             time.sleep(0.1)
             assert time.monotonic() < end
