@@ -37,6 +37,11 @@ OF_ORGANISATIONS = (
 NOT_FORCED = {"kernel.audit_entry"}
 """Written by functions that run as its owner; where that is no superuser, forcing would stop them."""
 OPEN = {
+    "catalogue.resource": "what exists is no secret between departments",
+    "catalogue.resource_revision": "nor what it was before",
+    "catalogue.item_source": "everybody must know who answers for an item",
+    "catalogue.announcement": "everybody must know what is to come",
+    "catalogue.demand": "the list of demands is for all to see",
     "exchange.dataset": "what datasets exist is no secret between departments",
     "exchange.deletion_intent": "whoever commits to a dataset must see that a deletion of it is unfinished",
 }
