@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
 from catalogue_kit import RESIDENT, Door, Town, install, item, refused, wish, write_pack
 
 from cityloom.catalogue import api as catalogue
@@ -69,40 +68,38 @@ def test_a_department_describes_what_it_keeps(town: Town, housing: Door) -> None
     assert [each["facts"]["outcome"] for each in audited] == ["added", "changed"]
 
 
-@pytest.mark.parametrize(
-    ("more", "fault"),
-    [
-        ({"sharing": "refused"}, "refusal_without_law"),
-        ({"sharing": "refused", "refusal_law": {"zh": "涉密，按内部规定执行", "en": ""}}, "refusal_without_law"),
-        ({"refusal_law": LAW}, "law_without_refusal"),
-        ({"sharing": "conditional"}, "condition_untold"),
-        ({"sharing": "conditional", "sharing_condition": {"zh": "无", "en": ""}}, "condition_untold"),
-        ({"sharing_condition": {"zh": "须局长签字", "en": ""}}, "condition_invented"),
-        ({"openness": "conditional"}, "open_condition_untold"),
-        ({"sharing": "refused", "refusal_law": LAW, "openness": "open"}, "open_but_refused"),
-        ({"openness": "open", "items": [item("姓名", personal=True, grade=2)]}, "open_too_high"),
-        ({"openness": "open", "items": [item("产量", grade=2)]}, "open_too_high"),
-        ({"items": []}, "no_items"),
-        ({"items": [item("名称"), item("名 称")]}, "item_twice"),
-        ({"items": [item("　")]}, "item_without_name"),
-        ({"items": [item("姓名", personal=True)]}, "personal_too_low"),
-        ({"items": [item("姓名", element="nothing")]}, "element_unknown"),
-        ({"items": [item("姓名", authoritative=True)]}, "source_without_subject"),
-        ({"subject": "ghost"}, "subject_unknown"),
-        ({"category": "901001"}, "category_unknown"),
-        ({"category": "109001"}, "category_unknown"),
-        ({"category": "101001", "code": "102001/1"}, "code_differs"),
-        ({"derived_from": ["nobody"]}, "derived_unknown"),
-        ({"derived_from": ["odd"]}, "derived_from_itself"),
-        ({"title": {"zh": " ", "en": ""}}, "no_title"),
-    ],
-)
-def test_a_wrong_description_is_refused_with_its_remedy_and_changes_nothing(
-    town: Town, housing: Door, more: dict[str, Any], fault: str
-) -> None:
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"sharing": "refused"}, "refusal_without_law"),
+    ({"sharing": "refused", "refusal_law": {"zh": "涉密，按内部规定执行", "en": ""}}, "refusal_without_law"),
+    ({"refusal_law": LAW}, "law_without_refusal"),
+    ({"sharing": "conditional"}, "condition_untold"),
+    ({"sharing": "conditional", "sharing_condition": {"zh": "无", "en": ""}}, "condition_untold"),
+    ({"sharing_condition": {"zh": "须局长签字", "en": ""}}, "condition_invented"),
+    ({"openness": "conditional"}, "open_condition_untold"),
+    ({"sharing": "refused", "refusal_law": LAW, "openness": "open"}, "open_but_refused"),
+    ({"openness": "open", "items": [item("姓名", personal=True, grade=2)]}, "open_too_high"),
+    ({"openness": "open", "items": [item("产量", grade=2)]}, "open_too_high"),
+    ({"items": []}, "no_items"),
+    ({"items": [item("名称"), item("名 称")]}, "item_twice"),
+    ({"items": [item("　")]}, "item_without_name"),
+    ({"items": [item("姓名", personal=True)]}, "personal_too_low"),
+    ({"items": [item("姓名", element="nothing")]}, "element_unknown"),
+    ({"items": [item("姓名", authoritative=True)]}, "source_without_subject"),
+    ({"subject": "ghost"}, "subject_unknown"),
+    ({"category": "901001"}, "category_unknown"),
+    ({"category": "109001"}, "category_unknown"),
+    ({"category": "101001", "code": "102001/1"}, "code_differs"),
+    ({"derived_from": ["nobody"]}, "derived_unknown"),
+    ({"derived_from": ["odd"]}, "derived_from_itself"),
+    ({"title": {"zh": " ", "en": ""}}, "no_title"),
+]
+
+
+def test_a_wrong_description_is_refused_with_its_remedy_and_changes_nothing(town: Town, housing: Door) -> None:
     before = town.everything()
-    refused(housing.put("odd", {**wish("异常", "housing"), **more}), 422, f"catalogue.resource.{fault}")
-    assert town.everything() == before
+    for more, fault in WRONG:
+        refused(housing.put("odd", {**wish("异常", "housing"), **more}), 422, f"catalogue.resource.{fault}")
+        assert town.everything() == before
 
 
 def test_a_refusal_that_cites_its_law_is_kept(town: Town, housing: Door) -> None:
@@ -112,24 +109,24 @@ def test_a_refusal_that_cites_its_law_is_kept(town: Town, housing: Door) -> None
     housing.describe("secret_two", wish("统计资料", "housing", sharing="refused", refusal_law=english))
 
 
-@pytest.mark.parametrize(
-    "claimed",
-    [
-        item("公民身份号码", personal=True, grade=3),
-        item("公民 身份号码", personal=True, grade=3),
-        item("身份证号", element="citizen_id", personal=True, grade=3),
-        item("户籍地址", personal=True, grade=3),
-        item("地址", qualifier="户籍", element="address", personal=True, grade=3),
-    ],
-    ids=["same name", "other spaces", "same element", "same name without element", "same qualifier"],
-)
-def test_a_second_source_is_refused_and_names_the_keeper(town: Town, housing: Door, claimed: dict[str, Any]) -> None:
+SECOND = [
+    item("公民身份号码", personal=True, grade=3),
+    item("公民 身份号码", personal=True, grade=3),
+    item("身份证号", element="citizen_id", personal=True, grade=3),
+    item("户籍地址", personal=True, grade=3),
+    item("地址", qualifier="户籍", element="address", personal=True, grade=3),
+]
+"""The same name; with other spaces; the same element; the same name without the element; the same qualifier."""
+
+
+def test_a_second_source_is_refused_and_names_the_keeper(town: Town, housing: Door) -> None:
     before = town.everything()
-    answer = housing.put("tenant", wish("租户", "housing", {**claimed, "authoritative": True}, subject="person"))
-    document = refused(answer, 409, "catalogue.second_source")
-    assert "Public Security Bureau" in document["detail"]
-    assert document["params"]["resource"] == "resident"
-    assert town.everything() == before
+    for claimed in SECOND:
+        answer = housing.put("tenant", wish("租户", "housing", {**claimed, "authoritative": True}, subject="person"))
+        document = refused(answer, 409, "catalogue.second_source")
+        assert "Public Security Bureau" in document["detail"]
+        assert document["params"]["resource"] == "resident"
+        assert town.everything() == before
 
 
 def test_the_same_item_of_another_subject_or_unclaimed_is_taken(town: Town, housing: Door) -> None:

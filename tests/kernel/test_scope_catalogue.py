@@ -107,7 +107,14 @@ def _put_row(admin: psycopg.Connection, table: Table, organisation: str) -> None
     checks = "SELECT conname FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid = %s::regclass"
     for (constraint,) in admin.execute(checks, [target.as_string(admin)]).fetchall():
         admin.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(target, sql.Identifier(constraint)))
-    values = {"text": "''", "bytea": "''", "jsonb": "'{}'", "date": "now()", "timestamp with time zone": "now()"}
+    values = {
+        "boolean": "false",
+        "text": "''",
+        "bytea": "''",
+        "jsonb": "'{}'",
+        "date": "now()",
+        "timestamp with time zone": "now()",
+    }
     needed = admin.execute(
         """SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
            WHERE attrelid = %s::regclass AND attnum > 0 AND attnotnull AND NOT atthasdef AND attidentity = ''

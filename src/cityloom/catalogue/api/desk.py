@@ -1,7 +1,7 @@
 """Where resources are written: everything that one transaction over the catalogue has to know."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -171,7 +171,7 @@ class Desk:
         revision = before.revision + 1 if before else 1
         graded = max(self.grade(wish), grade)
         new = NewRevision(
-            id, wish, wish.code, revision, resources.next_sequence(self.tx), graded, digest_of(wish),
+            id, wish.keeper, wish, wish.code, revision, resources.next_sequence(self.tx), graded, digest_of(wish),
             breaking, cause, self.ctx.principal.name, self.ctx.clock.now(), source, retired,
         )  # fmt: skip
         resources.put(self.tx, new)
@@ -180,7 +180,7 @@ class Desk:
         resources.set_claims(self.tx, id, wish.keeper, wish.subject, pairs)
         if not wish.dataset:
             entries.set_lineage(self.tx, id, [Line(each, id, "derives") for each in wish.derived_from])
-        self.index(id, wish, graded, retired, new_words=before is None)
+        self.index(id, wish, graded, retired)
         paths = tuple(change.path for change in changes)
         self.ctx.emit(
             self.tx,
@@ -188,16 +188,20 @@ class Desk:
         )
         return new.sequence
 
-    def index(self, id: str, wish: ResourceWish, grade: int, retired: bool, new_words: bool) -> None:
+    def index(self, id: str, wish: ResourceWish, grade: int, retired: bool) -> None:
         """Let search find it as it is now."""
         if retired:
-            search.remove(self.tx, id)
+            search.remove(self.tx, [id])
             return
         row = search_row(id, wish, grade, self.titles.get(wish.keeper))
         search.put(self.tx, [row])
-        if new_words:
-            words = terms.latin_words([row.title, row.texts])
-            search.add_terms(self.tx, {word: terms.parts(word) for word in sorted(words)})
+        add_terms(self.tx, [row])
+
+
+def add_terms(tx: Transaction, rows: Sequence[SearchRow]) -> None:
+    """Count the terms of these entries; a changed entry's are counted again, until all are counted anew."""
+    counts = dict(sorted(terms.counted(row.words for row in rows).items()))
+    search.add_terms(tx, counts, {term: terms.parts(term) for term in counts if terms.is_word(term)})
 
 
 def search_row(id: str, wish: ResourceWish, grade: int, keeper: Text | None) -> SearchRow:

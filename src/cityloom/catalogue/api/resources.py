@@ -45,7 +45,7 @@ def _announced(row: ResourceRow, pending: AnnouncementRow) -> Announced:
 def put(ctx: Context, id: str, wish: ResourceWish, effective_on: date | None = None, reason: str = "") -> Put:
     """Describe a resource that one keeps. Right `catalogue.write`.
 
-    Raises what `Desk.put` raises, and Conflict `catalogue.keeper_differs`, `catalogue.kept_by_pack`,
+    Raises what `Desk.put` raises, Invalid `catalogue.id_reserved` and Conflict `catalogue.keeper_differs`, `catalogue.kept_by_pack`,
     `catalogue.kept_elsewhere`.
     """
     permitted(ctx, id, wish)
@@ -62,6 +62,8 @@ def permitted(ctx: Context, id: str, wish: ResourceWish) -> None:
     with ctx.begin() as tx:
         before = resources.resource(tx, id)
     ctx.require("catalogue.write", thing(id, before.keeper if before else wish.keeper))
+    if before is None and "~" in id:
+        raise Invalid("catalogue.id_reserved", resource=id)
     if before is not None:
         check_own(before)
         if before.keeper != wish.keeper:

@@ -99,7 +99,7 @@ def reindex(ctx: Context, progress: Callable[[int], None] = lambda _: None) -> R
         search.clear(tx)
         count = _gather(tx, titles, progress)
         counted = search.count_terms(tx)
-        words = search.latin_terms(tx)
+        words = filter(terms.is_word, search.latin_terms(tx))
         search.set_parts(tx, {word: terms.parts(word) for word in words})
     return Reindexed(count, counted)
 

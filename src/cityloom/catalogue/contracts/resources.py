@@ -26,7 +26,7 @@ Way = Literal["", "platform", "exchange", "query", "interface", "file", "mail", 
 
 ItemKind = Literal["text", "integer", "decimal", "number", "boolean", "date", "timestamp", "binary"]
 
-ResourceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,127}$")]
+ResourceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_~-]{0,127}$")]
 """A resource's name in addresses: the dataset's name, or one its keeper chose, or its code with - for /."""
 
 Category = Annotated[str, Meta(pattern=r"^[1-9][0-9]{5,19}$")]

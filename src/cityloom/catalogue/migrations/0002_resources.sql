@@ -1,7 +1,7 @@
 -- Information resources (信息资源): what a department keeps, described as the compilation guide asks.
 -- A row is the revision in force; every revision stays in resource_revision, numbered over the whole catalogue.
 CREATE TABLE catalogue.resource (
-    id text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9._-]{0,127}$'),
+    id text PRIMARY KEY CHECK (id ~ '^[a-z0-9][a-z0-9_~-]{0,127}$'),
     organisation text NOT NULL, -- the keeper
     code text NOT NULL UNIQUE,
     revision int NOT NULL,

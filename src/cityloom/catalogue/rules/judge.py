@@ -45,14 +45,27 @@ def check(id: str, wish: ResourceWish, standards: Standards, keepers: Collection
     _check_items(id, wish, standards)
 
 
-def _check_sharing(id: str, wish: ResourceWish) -> None:
+def check_reported(id: str, wish: ResourceWish) -> None:
+    """What a description of another catalogue must keep: its scheme, elements and organisations are its own.
+
+    Raises Invalid `catalogue.resource.…`.
+    """
+    if not said(wish.title):
+        raise wrong(id, "no_title")
+    _check_sharing(id, wish, reported=True)
+    _check_openness(id, wish)
+    if not wish.items:
+        raise wrong(id, "no_items")
+
+
+def _check_sharing(id: str, wish: ResourceWish, reported: bool = False) -> None:
     if wish.sharing == "refused":
         if not cites(wish.refusal_law):
             raise wrong(id, "refusal_without_law", given=said(wish.refusal_law) or "-")
     elif wish.refusal_law is not None and said(wish.refusal_law):
         raise wrong(id, "law_without_refusal")
     condition = said(wish.sharing_condition)
-    if wish.sharing == "conditional" and condition.casefold() in FREE and not wish.dataset:
+    if wish.sharing == "conditional" and condition.casefold() in FREE and not reported:
         raise wrong(id, "condition_untold")
     if wish.sharing == "unconditional" and condition.casefold() not in FREE:
         raise wrong(id, "condition_invented", condition=condition)

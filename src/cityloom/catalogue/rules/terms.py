@@ -7,6 +7,7 @@ look for it as a beginning, and where nothing begins so, for the words of the ca
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -77,11 +78,17 @@ def vector(texts: Sequence[str]) -> str:
     return " ".join(f"{_quoted(term)}:1{weight}" for term, weight in found.items())
 
 
-def latin_words(texts: Iterable[str]) -> set[str]:
-    """The Latin words of texts that a misspelled question may mean."""
-    return {
-        run[:LONGEST] for text in texts for run in runs(text) if not is_han(run) and len(run) > 2 and not run.isdigit()
-    }
+LEXEME = re.compile(r"'((?:[^'\\]|''|\\\\)*)':1")
+
+
+def counted(vectors: Iterable[str]) -> dict[str, int]:
+    """In how many of the vectors (as text) each term is."""
+    return Counter(term.replace("''", "'").replace("\\\\", "\\") for each in vectors for term in LEXEME.findall(each))
+
+
+def is_word(term: str) -> bool:
+    """Whether it is a Latin word that a misspelled question may mean."""
+    return len(term) > 2 and not is_han(term) and not term.isdigit()
 
 
 def parts(word: str) -> list[str]:

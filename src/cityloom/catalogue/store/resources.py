@@ -43,6 +43,7 @@ class NewRevision(msgspec.Struct, frozen=True):
     """What is written when a resource changes."""
 
     id: str
+    keeper: str
     wish: ResourceWish
     code: str
     revision: int
@@ -55,6 +56,11 @@ class NewRevision(msgspec.Struct, frozen=True):
     at: datetime
     source: str = ""
     retired: bool = False
+
+    @property
+    def record(self) -> str:
+        """Its description as JSON."""
+        return msgspec.json.encode(self.wish).decode()
 
 
 class AnnouncementRow(msgspec.Struct, frozen=True):
@@ -94,9 +100,9 @@ class IdRow(msgspec.Struct, frozen=True):
     code: str
 
 
-def next_sequence(tx: Transaction) -> int:
-    """The next number of a change. Whoever asks writes alone until the transaction ends."""
-    return tx.scalar(int, "UPDATE catalogue.last_change SET sequence = sequence + 1 RETURNING sequence")
+def next_sequence(tx: Transaction, count: int = 1) -> int:
+    """The last of the next `count` numbers of changes. Whoever asks writes alone until the transaction ends."""
+    return tx.scalar(int, "UPDATE catalogue.last_change SET sequence = sequence + %s RETURNING sequence", [count])
 
 
 def lock(tx: Transaction) -> None:
@@ -180,11 +186,9 @@ def of_datasets(tx: Transaction) -> list[ResourceRow]:
     )
 
 
-def put(tx: Transaction, new: NewRevision) -> None:
-    """Bring a revision into force, and keep it."""
-    record = msgspec.json.encode(new.wish).decode()
-    retired = new.at if new.retired else None
-    tx.execute(
+def put(tx: Transaction, *news: NewRevision) -> None:
+    """Bring revisions into force, and keep them."""
+    tx.many(
         """INSERT INTO catalogue.resource
              (id, organisation, code, revision, sequence, record, digest, grade, dataset, source, changed_at, retired_at)
            VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s)
@@ -193,17 +197,23 @@ def put(tx: Transaction, new: NewRevision) -> None:
              dataset = excluded.dataset, changed_at = excluded.changed_at, retired_at = excluded.retired_at,
              organisation = excluded.organisation""",
         [
-            new.id, new.wish.keeper, new.code, new.revision, new.sequence, record, new.digest, new.grade,
-            new.wish.dataset or None, new.source, new.at, retired,
+            (
+                new.id, new.keeper, new.code, new.revision, new.sequence, new.record, new.digest, new.grade,
+                new.wish.dataset or None, new.source, new.at, new.at if new.retired else None,
+            )
+            for new in news
         ],
     )  # fmt: skip
-    tx.execute(
+    tx.many(
         """INSERT INTO catalogue.resource_revision
              (sequence, resource, revision, organisation, code, record, digest, grade, breaking, cause, actor, at)
            VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s)""",
         [
-            new.sequence, new.id, new.revision, new.wish.keeper, new.code, record, new.digest, new.grade, new.breaking,
-            new.cause, new.actor, new.at,
+            (
+                new.sequence, new.id, new.revision, new.keeper, new.code, new.record, new.digest, new.grade,
+                new.breaking, new.cause, new.actor, new.at,
+            )
+            for new in news
         ],
     )  # fmt: skip
 
@@ -325,4 +335,51 @@ def changed_since(tx: Transaction, sequence: int, limit: int) -> list[ResourceRo
         ResourceRow,
         f"SELECT {COLUMNS} FROM catalogue.resource WHERE sequence > %s AND source = '' ORDER BY sequence LIMIT %s",
         [sequence, limit],
+    )
+
+
+class PartnerRow(msgspec.Struct, frozen=True):
+    """A catalogue that reports here."""
+
+    catalogue: str
+    organisation: str
+    last_sequence: int
+    heard_at: datetime
+
+
+def partner(tx: Transaction, catalogue: str) -> PartnerRow | None:
+    """How far a catalogue's reports have got; only its own organisation and the platform see it."""
+    return tx.first(PartnerRow, "SELECT * FROM catalogue.partner WHERE catalogue = %s FOR UPDATE", [catalogue])
+
+
+def partners(tx: Transaction) -> list[PartnerRow]:
+    """The catalogues that report here, as far as the scope may see them."""
+    return tx.all(PartnerRow, "SELECT * FROM catalogue.partner ORDER BY catalogue")
+
+
+def heard(tx: Transaction, row: PartnerRow) -> None:
+    """The catalogue's reports have got so far."""
+    tx.execute(
+        """INSERT INTO catalogue.partner VALUES (%s, %s, %s, %s)
+           ON CONFLICT (catalogue) DO UPDATE SET last_sequence = excluded.last_sequence, heard_at = excluded.heard_at""",
+        [row.catalogue, row.organisation, row.last_sequence, row.heard_at],
+    )
+
+
+def with_derived(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """Those of the resources that others in force are derived from."""
+    return tx.values(
+        str,
+        """SELECT DISTINCT source FROM catalogue.resource, jsonb_array_elements_text(record->'derived_from') source
+           WHERE retired_at IS NULL AND record ? 'derived_from' AND source = ANY(%s)""",
+        [list(ids)],
+    )
+
+
+def reported_by_another(tx: Transaction, catalogue: str, organisation: str) -> bool:
+    """Whether another organisation has reported for the catalogue."""
+    return tx.scalar(
+        bool,
+        "SELECT EXISTS (SELECT FROM catalogue.resource WHERE source = %s AND organisation <> %s)",
+        [catalogue, organisation],
     )

@@ -62,9 +62,9 @@ def put(tx: Transaction, rows: Sequence[SearchRow]) -> None:
     )
 
 
-def remove(tx: Transaction, id: str) -> int:
-    """Search finds it no more."""
-    return tx.execute("DELETE FROM catalogue.search WHERE id = %s", [id])
+def remove(tx: Transaction, ids: Sequence[str]) -> int:
+    """Search finds them no more."""
+    return tx.execute("DELETE FROM catalogue.search WHERE id = ANY(%s)", [list(ids)])
 
 
 def clear(tx: Transaction) -> int:
@@ -72,12 +72,14 @@ def clear(tx: Transaction) -> int:
     return tx.execute("DELETE FROM catalogue.search")
 
 
-def add_terms(tx: Transaction, words: Mapping[str, Sequence[str]]) -> None:
-    """Latin words with their letter groups, so that misspelled ones find them."""
-    tx.many(
-        """INSERT INTO catalogue.term (term, entries, parts) VALUES (%s, 1, %s)
-           ON CONFLICT (term) DO UPDATE SET entries = term.entries + 1, parts = excluded.parts""",
-        [(word, list(parts)) for word, parts in words.items()],
+def add_terms(tx: Transaction, counts: Mapping[str, int], parts: Mapping[str, Sequence[str]]) -> None:
+    """So many entries more have these terms; `parts` has the letter groups of those that are Latin words."""
+    tx.execute(
+        """INSERT INTO catalogue.term (term, entries, parts)
+           SELECT term, entries, string_to_array(parts, E'\\x1f')
+           FROM unnest(%s::text[], %s::int[], %s::text[]) AS new (term, entries, parts)
+           ON CONFLICT (term) DO UPDATE SET entries = term.entries + excluded.entries""",
+        [list(counts), list(counts.values()), ["\x1f".join(parts.get(term, ())) for term in counts]],
     )
 
 
