@@ -44,6 +44,7 @@ from cityloom.catalogue.contracts.resources import (
     SupplyLine,
     Way,
 )
+from cityloom.catalogue.contracts.sheets import Cell, Grid, Row
 from cityloom.catalogue.contracts.standards import (
     Bound,
     Code,
@@ -63,6 +64,7 @@ __all__ = [
     "Bound",
     "Carrier",
     "Category",
+    "Cell",
     "Change",
     "Code",
     "CodeList",
@@ -85,6 +87,7 @@ __all__ = [
     "Grade",
     "Graph",
     "GraphLine",
+    "Grid",
     "Heard",
     "ImportReport",
     "Item",
@@ -104,6 +107,7 @@ __all__ = [
     "ResourceWish",
     "ResponsibilityLine",
     "Revision",
+    "Row",
     "RowFault",
     "Sharing",
     "Standards",

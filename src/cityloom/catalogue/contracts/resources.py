@@ -29,10 +29,10 @@ ItemKind = Literal["text", "integer", "decimal", "number", "boolean", "date", "t
 ResourceId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_~-]{0,127}$")]
 """A resource's name in addresses: the dataset's name, or one its keeper chose, or its code with - for /."""
 
-Category = Annotated[str, Meta(pattern=r"^[1-9][0-9]{5,19}$")]
+Category = Annotated[str, Meta(pattern=r"^([1-9][0-9]{5,19})?$")]
 """类 (1 digit), 项 (2), 目 (3), 细目 (any number), one after the other."""
 
-Code = Annotated[str, Meta(pattern=r"^[1-9][0-9]{5,19}/[0-9]{1,12}$")]
+Code = Annotated[str, Meta(pattern=r"^([1-9][0-9]{5,19}/[0-9]{1,12})?$")]
 """信息资源代码: the category, a stroke, and the order number within it."""
 
 Name = Annotated[str, Meta(max_length=300)]
@@ -69,8 +69,8 @@ class ResourceWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     summary: Text = NOTHING
     subject: str = ""
     """What it is about: a word of the packs' list dataset_class, such as person or place."""
-    category: Category | Literal[""] = ""
-    code: Code | Literal[""] = ""
+    category: Category = ""
+    code: Code = ""
     keeper_code: CreditCode = ""
     """提供方代码: unified social credit code of the keeper."""
     legal_basis: Text = NOTHING
