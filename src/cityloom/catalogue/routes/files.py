@@ -1,4 +1,4 @@
-"""Catalogues as files: the departments' workbook."""
+"""Catalogues as files: the departments' workbook, and DCAT-AP 3."""
 
 from datetime import date
 from typing import Annotated, Any
@@ -7,9 +7,10 @@ from anyio import to_thread
 from litestar import Request, Response, get, post
 from litestar.params import FromQuery, QueryParameter
 
-from cityloom.catalogue.api import guide
+from cityloom.catalogue.api import dcat, guide
 from cityloom.catalogue.contracts import ImportReport
 from cityloom.identity import api as identity
+from cityloom.kernel import http
 from cityloom.kernel.errors import TooLarge
 
 AnyRequest = Request[Any, Any, Any]
@@ -56,4 +57,44 @@ async def post_guide(request: AnyRequest, trial: Trial = False, effective_on: Ef
     return await to_thread.run_sync(guide.take, ctx, content, trial, effective_on)
 
 
-ROUTES = [get_guide, post_guide]
+def address_of(request: AnyRequest) -> str:
+    """Where callers reach the city: as set, or as this request came."""
+    return http.parts_of(request).settings.public_url or str(request.base_url)
+
+
+@get("/api/catalogue/dcat.ttl", tags=TAGS, summary="The catalogue as DCAT-AP 3 in Turtle", sync_to_thread=True)
+def get_turtle(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery[str] = "") -> Response[bytes]:
+    """At most 5,000 datasets; go on with `after` = the last one's id."""
+    content = dcat.export(identity.open_context(request), address_of(request), "turtle", keeper, after)
+    return Response(content, media_type="text/turtle")
+
+
+@get("/api/catalogue/dcat.jsonld", tags=TAGS, summary="The catalogue as DCAT-AP 3 in JSON-LD", sync_to_thread=True)
+def get_json(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery[str] = "") -> Response[bytes]:
+    """At most 5,000 datasets; go on with `after` = the last one's id."""
+    content = dcat.export(identity.open_context(request), address_of(request), "json-ld", keeper, after)
+    return Response(content, media_type="application/ld+json")
+
+
+@post(
+    "/api/catalogue/dcat-imports",
+    tags=TAGS,
+    summary="Hand in a DCAT file",
+    description="Turtle, JSON-LD with its context inside, N-Triples or RDF/XML. Datasets that are right are taken; of the "
+    "others every fault is named by dataset and property.",
+    status_code=200,
+)
+async def post_dcat(
+    request: AnyRequest,
+    trial: Trial = False,
+    effective_on: EffectiveOn = None,
+    keeper: Annotated[str, QueryParameter(description="who keeps what names no organisation of this city")] = "",
+) -> ImportReport:
+    """How many were added, changed, unchanged, announced and refused, with the faults."""
+    ctx = await to_thread.run_sync(identity.open_context, request)
+    content = await body_of(request)
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return await to_thread.run_sync(dcat.take, ctx, content, media, trial, effective_on, keeper)
+
+
+ROUTES = [get_guide, post_guide, get_turtle, get_json, post_dcat]

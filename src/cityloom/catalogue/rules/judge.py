@@ -13,6 +13,7 @@ CITED_EN = re.compile(
     r"\b(law|act|code|regulations?|rules?|measures|provisions|decree|ordinance|directive|statute|constitution)\b",
     re.IGNORECASE,
 )
+TABLES = ("database", "spreadsheet", "interface")
 OPEN_GRADE = 1
 LEAST_PERSONAL = 2
 FREE = {"", "无", "无条件", "无条件共享", "无条件开放", "none", "unconditional"}
@@ -54,7 +55,12 @@ def check_reported(id: str, wish: ResourceWish) -> None:
         raise wrong(id, "no_title")
     _check_sharing(id, wish, reported=True)
     _check_openness(id, wish)
-    if not wish.items:
+    check_any(id, wish)
+
+
+def check_any(id: str, wish: ResourceWish) -> None:
+    """Raises Invalid where a table has no items; a document or a picture has none."""
+    if not wish.items and wish.carrier in TABLES:
         raise wrong(id, "no_items")
 
 
@@ -99,8 +105,7 @@ def _check_place(id: str, wish: ResourceWish, standards: Standards) -> None:
 
 
 def _check_items(id: str, wish: ResourceWish, standards: Standards) -> None:
-    if not wish.items:
-        raise wrong(id, "no_items")
+    check_any(id, wish)
     seen: set[str] = set()
     for item in wish.items:
         _check_item(id, wish, item, standards)

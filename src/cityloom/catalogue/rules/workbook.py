@@ -49,8 +49,8 @@ def rows_of(resource: Resource, keepers: Mapping[str, Text], language: str) -> l
     """One row per item; what is said of the resource stands in the first."""
     first = _resource(resource, keepers, language)
     rows = []
-    for number, item in enumerate(resource.record.items):
-        said = _item(item, language) | (first if number == 0 else {})
+    for number, item in enumerate(resource.record.items or (None,)):
+        said = (_item(item, language) if item else {}) | (first if number == 0 else {})
         rows.append([_safe(said.get(column.key)) for column in columns.COLUMNS])
     return rows
 
