@@ -1,4 +1,7 @@
-"""What others may call: read the packs' standards, register datasets, find resources and who answers for an item."""
+"""What others may call: read the packs' standards, register datasets, find resources and who answers for an item.
+
+More stands in the modules beside: `resources` (describe, announce, follow), `lists` (demands, forms), `search`.
+"""
 
 from cityloom.catalogue.api.datasets import entries, entry, register
 from cityloom.catalogue.api.packs import code_list, install, standards

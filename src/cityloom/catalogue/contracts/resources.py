@@ -281,6 +281,13 @@ class Demand(msgspec.Struct, frozen=True):
     changed_at: datetime
 
 
+class DemandAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the keeper says to a demand."""
+
+    state: Literal["met", "refused"]
+    answer: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
 class FormField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that a form asks for."""
 

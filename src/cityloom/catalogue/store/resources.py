@@ -383,3 +383,24 @@ def reported_by_another(tx: Transaction, catalogue: str, organisation: str) -> b
         "SELECT EXISTS (SELECT FROM catalogue.resource WHERE source = %s AND organisation <> %s)",
         [catalogue, organisation],
     )
+
+
+def shared(tx: Transaction, keeper: str, after: str, limit: int) -> list[ResourceRow]:
+    """Resources in force that are shared, by id."""
+    return tx.all(
+        ResourceRow,
+        f"""SELECT {COLUMNS} FROM catalogue.resource
+            WHERE retired_at IS NULL AND record->>'sharing' <> 'refused' AND id > %(after)s
+              AND (%(keeper)s = '' OR organisation = %(keeper)s) ORDER BY id LIMIT %(limit)s""",
+        {"after": after, "keeper": keeper, "limit": limit},
+    )
+
+
+def of_subject(tx: Transaction, subject: str) -> list[ResourceRow]:
+    """This catalogue's own resources in force that are about a subject."""
+    return tx.all(
+        ResourceRow,
+        f"""SELECT {COLUMNS} FROM catalogue.resource
+            WHERE retired_at IS NULL AND source = '' AND record->>'subject' = %s ORDER BY id""",
+        [subject],
+    )
