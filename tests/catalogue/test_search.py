@@ -92,6 +92,9 @@ def test_a_reindex_gathers_the_same(town: Town, stocked: Door) -> None:
     before = town.everything()["search"]
     done = search.reindex(town.platform)
     assert done.resources == 6
+    counted = town.everything()["term"]
+    assert search.recount(town.platform) == done.terms == len(counted)
+    assert town.everything()["term"] == counted
     assert town.everything()["search"] == before
     assert found(stocked, "bulding permits") == ["permit"]
 

@@ -14,8 +14,8 @@ def bring_into_force(ctx: Context) -> None:
 
 
 def count_terms(ctx: Context) -> None:
-    """Gather search anew, so that rare terms are known as rare."""
-    search.reindex(ctx)
+    """Count terms anew, so that rare ones are known as rare after many changes."""
+    search.recount(ctx)
 
 
 def regrade(ctx: Context, envelope: Envelope) -> None:

@@ -118,6 +118,9 @@ def _take_one(
         keeper = before.keeper if before else wish.keeper
         if keeper != wish.keeper or not desk.ctx.permits("catalogue.write", thing(id, keeper)):
             raise Refused("catalogue.sheet.not_yours", value=keeper)
+        if before is not None and _says_the_same(desk, before, wish):
+            tally.counts["unchanged"] += 1
+            return
         if before is not None:
             check_own(before)
         done = desk.put(id, msgspec.structs.replace(wish, dataset=""), cause, effective_on)
@@ -127,6 +130,14 @@ def _take_one(
     known[(wish.keeper, folded(wish.title.zh or wish.title.en))] = id
     tally.counts[done.outcome] += 1
     tally.ids.append(id)
+
+
+def _says_the_same(desk: Desk, before: resources.ResourceRow, wish: ResourceWish) -> bool:
+    """Whether the file says what is in force, so that an export can be handed in again as it is."""
+    if before.retired_at is not None or (wish.code and wish.code != before.wish.code):
+        return False
+    dataset = before.wish.dataset
+    return msgspec.structs.replace(desk.coded(before.id, wish, before), dataset=dataset) == before.wish
 
 
 def _identified(

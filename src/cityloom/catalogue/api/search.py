@@ -98,10 +98,21 @@ def reindex(ctx: Context, progress: Callable[[int], None] = lambda _: None) -> R
         resources.lock(tx)
         search.clear(tx)
         count = _gather(tx, titles, progress)
-        counted = search.count_terms(tx)
-        words = filter(terms.is_word, search.latin_terms(tx))
-        search.set_parts(tx, {word: terms.parts(word) for word in words})
+        counted = _count(tx)
     return Reindexed(count, counted)
+
+
+def recount(ctx: Context) -> int:
+    """Count anew in how many entries each term is; the number of terms. Safe to run twice."""
+    with ctx.begin() as tx:
+        return _count(tx)
+
+
+def _count(tx: Transaction) -> int:
+    counted = search.count_terms(tx)
+    words = filter(terms.is_word, search.latin_terms(tx))
+    search.set_parts(tx, {word: terms.parts(word) for word in words})
+    return counted
 
 
 def _gather(tx: Transaction, titles: Mapping[str, Text], progress: Callable[[int], None]) -> int:

@@ -248,6 +248,8 @@ class Reader:
 
     def _named(self, row: Row, key: str, known: Mapping[str, str]) -> str:
         said = self.text(row, key)
+        if not known:  # the city has no list of them
+            return said
         if said and folded(said) not in known:
             self.fault(row, key, said, "value_unknown", ", ".join(sorted(set(known.values()))[:30]))
         return known.get(folded(said), "") if said else ""
