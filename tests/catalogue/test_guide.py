@@ -136,6 +136,14 @@ def test_faults_are_named_by_row_and_column_and_good_rows_are_kept(town: Town, h
     assert housing.get("resources", keeper="psb")["total"] == 1
 
 
+@pytest.mark.parametrize("charset", ["utf-8-sig", "gb18030"])
+def test_a_csv_is_read_like_a_sheet(housing: Door, charset: str) -> None:
+    text = '信息资源名称;信息项名称;共享类型\r\n房屋;"编码;新";无条件共享\r\n;面积;\r\n坏的;编码;也许\r\n'
+    done = hand_in(housing, text.encode(charset)).json()
+    assert (done["read"], done["added"], done["refused"]) == (2, 1, 1)
+    assert [(each["row"], each["column"]) for each in done["faults"]] == [(4, "共享类型")]
+
+
 def test_two_sources_within_one_file_are_seen(town: Town, housing: Door) -> None:
     content = book(
         ["信息资源名称", "信息项名称", "共享类型", "对象类别", "数源"],
@@ -170,6 +178,9 @@ def test_a_file_of_another_organisation_is_refused_and_changes_nothing(town: Tow
         (b"", 422, "catalogue.sheet_broken"),
         (b"PK\x03\x04 not a workbook", 422, "catalogue.sheet_broken"),
         (book(["a", "b"], ["1", "2"]), 422, "catalogue.sheet_without_header"),
+        (b"\x00\x01\x02", 422, "catalogue.sheet_broken"),
+        (b'a,"b', 422, "catalogue.sheet_broken"),
+        (b"just a text", 422, "catalogue.sheet_without_header"),
         (book(), 422, "catalogue.sheet_without_header"),
     ],
 )

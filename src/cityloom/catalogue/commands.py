@@ -31,6 +31,7 @@ OpenParts = Callable[[Settings], AbstractContextManager[Parts]]
 
 MEDIA = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".csv": "text/csv",
     ".ttl": "text/turtle",
     ".jsonld": "application/ld+json",
     ".json": "application/ld+json",
@@ -121,10 +122,10 @@ def hand_in(
     url: Url = HERE,
     token: Token = "",
 ) -> None:
-    """Hand in a workbook or a DCAT file. Exit code 0: all taken; 3: some were refused; 1: the file was."""
+    """Hand in a workbook, a CSV or a DCAT file. Exit code 0: all taken; 3: some were refused; 1: the file was."""
     if file.suffix not in MEDIA:
         raise typer.BadParameter(f"{file.name}: the name must end in {', '.join(MEDIA)}")
-    kind = "guide-imports" if file.suffix == ".xlsx" else "dcat-imports"
+    kind = "guide-imports" if file.suffix in (".xlsx", ".csv") else "dcat-imports"
     params: dict[str, str] = {"trial": str(trial).lower()}
     params |= {name: given for name, given in (("effective_on", effective_on), ("keeper", keeper)) if given}
     with opened(url, token) as doors:

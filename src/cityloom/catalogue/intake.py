@@ -1,5 +1,6 @@
-"""The rows of a workbook that somebody sent: bounded, merged cells filled, nothing computed or followed."""
+"""The rows of a workbook or CSV that somebody sent: bounded, merged cells filled, nothing computed or followed."""
 
+import csv
 import io
 import re
 import zipfile
@@ -16,6 +17,7 @@ from cityloom.catalogue.contracts import Cell, Grid, Row
 from cityloom.kernel.errors import Invalid, TooLarge
 
 MIB = 1 << 20
+ZIPPED = b"PK\x03\x04"
 LARGEST = 32 * MIB
 LARGEST_UNPACKED = 256 * MIB
 MOST_ROWS = 60_000
@@ -31,14 +33,42 @@ BROKEN = (
 
 
 def grids(content: bytes) -> list[Grid]:
-    """The sheets of an .xlsx. Raises Invalid `catalogue.sheet_broken`, TooLarge `catalogue.sheet_too_large`."""
+    """The sheets of an .xlsx, or the rows of a CSV (UTF-8 or GB18030) as one sheet.
+
+    Raises Invalid `catalogue.sheet_broken`, TooLarge `catalogue.sheet_too_large`, `catalogue.sheet_too_long`.
+    """
     if len(content) > LARGEST:
         raise TooLarge("catalogue.sheet_too_large", limit=LARGEST // MIB)
+    if content and not content.startswith(ZIPPED):
+        return [Grid("", tuple(_delimited(content)))]
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check(archive)
             return list(_grids(content, archive))
     except BROKEN as error:
+        raise Invalid("catalogue.sheet_broken") from error
+
+
+def _delimited(content: bytes) -> Iterator[Row]:
+    """The rows of a CSV; the row's number is that of the record, as spreadsheet programs show it."""
+    if b"\0" in content:
+        raise Invalid("catalogue.sheet_broken")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = content.decode("gb18030")
+        except UnicodeDecodeError as error:
+            raise Invalid("catalogue.sheet_broken") from error
+    head = text.partition("\n")[0]
+    delimiter = max(",\t;", key=head.count)
+    try:
+        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
+            if number > MOST_ROWS:
+                raise TooLarge("catalogue.sheet_too_long", limit=MOST_ROWS)
+            if any(cells):
+                yield Row(number, tuple(cells[:MOST_COLUMNS]))
+    except csv.Error as error:
         raise Invalid("catalogue.sheet_broken") from error
 
 

@@ -191,9 +191,10 @@ def regrade(ctx: Context, id: str) -> int:
         if not rows:
             return 0
         desk = Desk(ctx, tx, titles)
-        changed = [row for row in resources.derived(tx, id) if desk.grade(row.wish) != row.grade]
+        own = [row for row in resources.derived(tx, id) if not row.source]  # others' grades come with their reports
+        changed = [row for row in own if desk.grade(row.wish) != row.grade]
         for row in changed:
-            desk.write(row.id, row.wish, row, "regraded", [], source=row.source)
+            desk.write(row.id, row.wish, row, "regraded", [])
             ctx.record(tx, "catalogue.regraded", f"resource:{row.id}", before=row.grade, source=id)
     return len(changed)
 

@@ -16,7 +16,10 @@ from cityloom.kernel.words import Text
 MOST = 2000
 """How many entries one question ranks; of more, some that many are ranked and the total is told as a lower bound."""
 
-BEST = 150
+LIKE_MOST = 1000
+"""How many entries that have only some of it are ranked, and of how many the texts are compared."""
+
+BEST = 100
 LIKE_ENOUGH = 0.55
 BATCH = 2000
 ENOUGH = 20
@@ -58,13 +61,13 @@ def _meant(tx: Transaction, asked: Question) -> dict[str, list[str]]:
 def _alike(tx: Transaction, asked: Question, meant: Mapping[str, Sequence[str]], wanted: Filter) -> list[str]:
     """What has the rarest terms of the question and enough of the rest, the likest first."""
     wider = [*terms.asked_terms(asked), *(word for words in meant.values() for word in words)]
-    query = terms.loose(asked, meant, search.counts(tx, wider), MOST)
+    query = terms.loose(asked, meant, search.counts(tx, wider), LIKE_MOST)
     if not query:
         return []
     spelled = Question(asked.han, tuple(next(iter(meant.get(word, ())), word) for word in asked.latin))
     scored = [
         (max(terms.likeness(spelled, hit.title), 0.9 * terms.likeness(spelled, f"{hit.title} {hit.texts}")), hit)
-        for hit in search.resembling(tx, query, wanted, MOST, BEST)
+        for hit in search.resembling(tx, query, wanted, LIKE_MOST, BEST)
     ]
     kept = [(score, hit) for score, hit in scored if score >= LIKE_ENOUGH]
     return [hit.id for _, hit in sorted(kept, key=lambda pair: (-pair[0], len(pair[1].title), pair[1].id))]

@@ -45,7 +45,7 @@ def get_guide(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery
     "/api/catalogue/guide-imports",
     tags=TAGS,
     summary="Hand in a workbook",
-    description="The body is the .xlsx itself. Headers may be spelled in many ways, stand below titles and over two rows, "
+    description="The body is the .xlsx itself, or a CSV. Headers may be spelled in many ways, stand below titles and over two rows, "
     "cells may be merged and columns missing. Resources that are right are taken; of the others every fault is named by "
     "row and column.",
     status_code=200,

@@ -127,9 +127,11 @@ def _latin(word: str, meant: Sequence[str]) -> str:
 
 
 def loose(asked: Question, meant: Mapping[str, Sequence[str]], entries: Mapping[str, int], most: int) -> str:
-    """The tsquery (as text) of entries that have some of it: its rarest terms, as long as they are in few entries.
+    """The tsquery (as text) of entries that have some of it; empty where there is nothing.
 
-    `entries` says in how many entries each term is; `most` how many may be looked at. Empty where there is nothing.
+    One wrong character leaves one half of its run as it is, and one wrong word all others. Beside these, the rarest
+    terms are looked for, as long as they are in few entries: `entries` says in how many each is, `most` how many may be
+    looked at.
     """
     candidates = {term for run in asked.han for term in (*pairs(run), *words(run))}
     candidates |= {word for latin in asked.latin for word in (latin, *meant.get(latin, ()))}
@@ -138,9 +140,24 @@ def loose(asked: Question, meant: Mapping[str, Sequence[str]], entries: Mapping[
     for count, term in known:
         if chosen and looked_at + count > most:
             break
-        chosen.append(term)
+        chosen.append(_quoted(term))
         looked_at += count
-    return " | ".join(map(_quoted, chosen))
+    return " | ".join(dict.fromkeys([*_halves(asked), *_without_one(asked, meant), *chosen]))
+
+
+def _halves(asked: Question) -> list[str]:
+    """Each half of each run, without the pair that joins them."""
+    long = [run for run in asked.han if len(run) >= 4]
+    halves = [half for run in long for half in (run[: len(run) // 2], run[len(run) // 2 :])]
+    return ["(" + " & ".join(map(_quoted, pairs(half))) + ")" for half in halves]
+
+
+def _without_one(asked: Question, meant: Mapping[str, Sequence[str]]) -> list[str]:
+    """All Latin words but one, where there are at least three."""
+    spelt = [_latin(word, meant.get(word, ())) for word in asked.latin]
+    if not 3 <= len(spelt) <= 8:
+        return []
+    return ["(" + " & ".join(spelt[:left] + spelt[left + 1 :]) + ")" for left in range(len(spelt))]
 
 
 def asked_terms(asked: Question) -> list[str]:
