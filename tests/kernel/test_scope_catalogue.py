@@ -37,6 +37,11 @@ OF_ORGANISATIONS = (
 NOT_FORCED = {"kernel.audit_entry"}
 """Written by functions that run as its owner; where that is no superuser, forcing would stop them."""
 OPEN = {
+    "catalogue.resource": "what exists is no secret between departments",
+    "catalogue.resource_revision": "nor what it was before",
+    "catalogue.item_source": "everybody must know who answers for an item",
+    "catalogue.announcement": "everybody must know what is to come",
+    "catalogue.demand": "the list of demands is for all to see",
     "exchange.dataset": "what datasets exist is no secret between departments",
     "exchange.deletion_intent": "whoever commits to a dataset must see that a deletion of it is unfinished",
 }
@@ -102,7 +107,14 @@ def _put_row(admin: psycopg.Connection, table: Table, organisation: str) -> None
     checks = "SELECT conname FROM pg_constraint WHERE contype IN ('c', 'f') AND conrelid = %s::regclass"
     for (constraint,) in admin.execute(checks, [target.as_string(admin)]).fetchall():
         admin.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(target, sql.Identifier(constraint)))
-    values = {"text": "''", "bytea": "''", "jsonb": "'{}'", "date": "now()", "timestamp with time zone": "now()"}
+    values = {
+        "boolean": "false",
+        "text": "''",
+        "bytea": "''",
+        "jsonb": "'{}'",
+        "date": "now()",
+        "timestamp with time zone": "now()",
+    }
     needed = admin.execute(
         """SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
            WHERE attrelid = %s::regclass AND attnum > 0 AND attnotnull AND NOT atthasdef AND attidentity = ''

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cityloom.bench import calendar, exchange, line, start
+from cityloom.bench import calendar, catalogue, exchange, line, start
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
     "calendar": calendar.run,
+    "catalogue": catalogue.run,
     "exchange": exchange.run,
     "start": start.run,
 }

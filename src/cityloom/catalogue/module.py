@@ -1,6 +1,20 @@
 """The catalogue's manifest."""
 
-from cityloom.catalogue import api, routes
-from cityloom.kernel.manifest import Module
+from datetime import timedelta
 
-MODULE = Module(name="catalogue", routes=routes.ROUTES, install=api.install, check=api.standards)
+from cityloom.catalogue import api, commands, jobs, routes
+from cityloom.catalogue.events import CatalogueChanged
+from cityloom.kernel.manifest import Job, Listener, Module
+
+MODULE = Module(
+    name="catalogue",
+    routes=routes.ROUTES,
+    commands=commands.app,
+    jobs=(
+        Job("bring_into_force", jobs.bring_into_force, timedelta(minutes=10)),
+        Job("count_terms", jobs.count_terms, timedelta(days=1)),
+    ),
+    listeners=(Listener("regrade", (CatalogueChanged.topic,), jobs.regrade),),
+    install=api.install,
+    check=api.standards,
+)

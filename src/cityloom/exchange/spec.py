@@ -82,6 +82,10 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: str | None = None
     grade: Grade | None = None
     personal: bool | None = None
+    authoritative: bool = False
+    """数源: the keeper answers for this item of the dataset's class, and nobody else (catalogue)."""
+    qualifier: str = ""
+    """限定词: tells it from other fields of the same element, such as 户籍 for 户籍地址."""
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +152,8 @@ class ResolvedField(msgspec.Struct, frozen=True):
     personal: bool = False
     element: str | None = None
     standard: str = ""
+    authoritative: bool = False
+    qualifier: str = ""
 
     @property
     def column_type(self) -> str:

@@ -67,6 +67,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: Annotated[str, Meta(description="Address under which callers reach the city, for links.")] = ""
     secure_cookies: Annotated[bool, Meta(description="Send session cookies over TLS only.")] = True
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
+    notice_days: Annotated[
+        int,
+        Meta(description="Days between the announcement of a breaking change in the catalogue and its effect.", ge=0),
+    ] = 10
+    catalogue: Annotated[
+        str, Meta(description="Name of this catalogue in reports to other catalogues; the city pack's name if empty.")
+    ] = ""
     min_free_mib: Annotated[
         int,
         Meta(description="New deliveries are refused below this much free disk, so that accepted ones can end.", ge=0),

@@ -14,7 +14,7 @@ from cityloom.exchange.contracts import Declaration, Fault, Mode, Spooled
 from cityloom.exchange.intake import columns, read
 from cityloom.exchange.intake.columns import Matched, Wanted
 from cityloom.exchange.intake.limits import Limits
-from cityloom.exchange.rules import compile, explain, resolve
+from cityloom.exchange.rules import compile, describe, explain, resolve
 from cityloom.exchange.spec import Dataset, ResolvedDataset
 from cityloom.exchange.store import checked, ledger, quarantine, shape
 from cityloom.exchange.store.shape import Shape
@@ -38,17 +38,19 @@ def install(ctx: Context) -> None:
     for name, resolved in found.items():
         encoded = msgspec.json.encode(resolved)
         digest = hashlib.sha256(encoded).hexdigest()
-        if before.get(name) == digest:
-            continue
-        with ctx.lake.session() as cursor:
-            shape.create_tables(cursor, shape_of(resolved))
+        changed = before.get(name) != digest
+        if changed:
+            with ctx.lake.session() as cursor:
+                shape.create_tables(cursor, shape_of(resolved))
         with ctx.begin() as tx:
-            now = ctx.clock.now()
-            entry = Entry(name, origin[name], resolved.keeper, resolved.title, resolved.grade, encoded)
-            catalogue.register(tx, entry, lineage(resolved), now)
-            ledger.install(tx, name, resolved.keeper, encoded, digest, now)
-            ctx.record(tx, "exchange.dataset_installed", f"dataset:{name}", digest=digest)
+            described = describe.wish(resolved)
+            entry = Entry(name, origin[name], resolved.keeper, resolved.title, resolved.grade, encoded, described)
+            catalogue.register(ctx, tx, entry, lineage(resolved))
+            if changed:
+                ledger.install(tx, name, resolved.keeper, encoded, digest, ctx.clock.now())
+                ctx.record(tx, "exchange.dataset_installed", f"dataset:{name}", digest=digest)
     with ctx.begin() as tx:
+        catalogue.keep_datasets(ctx, tx, list(found))
         ledger.retire(tx, list(found))
 
 

@@ -128,6 +128,8 @@ def _field(file: str, field: Field, elements: Mapping[str, Element], codes: Mapp
         grade=grade if grade is not None else PERSONAL_GRADE if personal else 1,
         element=field.element,
         standard=element.standard if element else "",
+        authoritative=field.authoritative,
+        qualifier=field.qualifier,
         **own,
     )
     _check_field(file, resolved)

@@ -1,6 +1,6 @@
 """Data elements and code lists: what other modules may know of the standards a city's data follows."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 
 import msgspec
@@ -79,46 +79,3 @@ class Standards(msgspec.Struct, frozen=True):
 
     elements: dict[str, Element]
     codes: dict[str, CodeList]
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """What a module tells the catalogue of a dataset it keeps; `spec` is its resolved declaration as JSON."""
-
-    name: str
-    pack: str
-    keeper: str
-    title: Text
-    grade: int
-    spec: bytes
-
-
-LineKind = Literal["references", "codes", "element", "derives", "fed_by"]
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One line of lineage: `target` (dataset or dataset.field) is made from, or checked against, `source`."""
-
-    source: str
-    target: str
-    kind: LineKind
-
-
-class EntrySummary(msgspec.Struct, frozen=True):
-    """An entry of the catalogue as a list shows it."""
-
-    name: str
-    title: str
-    keeper: str
-    pack: str
-    grade: int
-    revision: int
-    installed_at: datetime
-
-
-class EntryDetail(msgspec.Struct, frozen=True):
-    """An entry in full: its declaration, its lineage, and which revisions there were."""
-
-    summary: EntrySummary
-    declaration: msgspec.Raw
-    lineage: list[Line]
-    revisions: list[int]

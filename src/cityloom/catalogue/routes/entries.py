@@ -1,4 +1,4 @@
-"""The HTTP door of the catalogue."""
+"""Datasets, data elements and code lists."""
 
 from typing import Any
 

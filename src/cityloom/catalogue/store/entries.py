@@ -1,11 +1,13 @@
-"""All SQL of the catalogue."""
+"""Elements, code lists, declarations of datasets and lineage."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from cityloom.catalogue.contracts import CodeList, Element, Entry, Line
+from cityloom.catalogue.contracts import Code, CodeList, Element, Entry, Line, Status
 from cityloom.kernel.db import Transaction
+from cityloom.kernel.words import Text
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -59,6 +61,50 @@ def put_codes(tx: Transaction, codes: CodeList, digest: str, at: datetime) -> No
             at,
         ],
     )
+
+
+class ElementRow(msgspec.Struct, frozen=True):
+    """The newest version of a data element."""
+
+    name: str
+    spec: str
+
+
+class CodesRow(msgspec.Struct, frozen=True):
+    """The newest version of a code list."""
+
+    name: str
+    version: str
+    status: Status
+    standard: str
+    title: str
+    codes: str
+
+
+def elements(tx: Transaction) -> dict[str, Element]:
+    """The newest version of every data element that is current."""
+    rows = tx.all(
+        ElementRow,
+        """SELECT DISTINCT ON (name) name, spec::text AS spec FROM catalogue.element WHERE status = 'current'
+           ORDER BY name, installed_at DESC, version DESC""",
+    )
+    return {row.name: msgspec.json.decode(row.spec, type=Element) for row in rows}
+
+
+def code_lists(tx: Transaction, names: Sequence[str]) -> dict[str, CodeList]:
+    """The newest version of each of these code lists."""
+    rows = tx.all(
+        CodesRow,
+        """SELECT DISTINCT ON (name) name, version, status, standard, title::text AS title, codes::text AS codes
+           FROM catalogue.code_list WHERE name = ANY(%s) ORDER BY name, installed_at DESC, version DESC""",
+        [list(names)],
+    )
+    return {row.name: _codes(row) for row in rows}
+
+
+def _codes(row: CodesRow) -> CodeList:
+    title, codes = msgspec.json.decode(row.title, type=Text), msgspec.json.decode(row.codes, type=tuple[Code, ...])
+    return CodeList(row.name, title, codes, row.standard, row.version, None, row.status)
 
 
 def newest(tx: Transaction, name: str) -> Revision | None:
@@ -121,4 +167,13 @@ def revisions(tx: Transaction, name: str) -> list[EntryRow]:
         """SELECT name, revision, pack, keeper, title::text AS title, grade, spec::text AS spec, installed_at
            FROM catalogue.entry WHERE name = %s ORDER BY revision DESC""",
         [name],
+    )
+
+
+def lines_between(tx: Transaction) -> list[Line]:
+    """Every line of lineage that joins datasets or resources; what they are described by is left out."""
+    return tx.all(
+        Line,
+        """SELECT source, target, kind FROM catalogue.lineage WHERE kind IN ('references', 'derives', 'fed_by')
+           ORDER BY source, target, kind""",
     )

@@ -1,0 +1,169 @@
+"""Catalogues that come and go as files: the checks, the rights and the writing that workbooks and DCAT share."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import msgspec
+
+from cityloom.catalogue.api.desk import Desk, thing, titles_of
+from cityloom.catalogue.api.resources import check_own
+from cityloom.catalogue.contracts import ImportReport, Resource, ResourceWish, RowFault
+from cityloom.catalogue.rules.claims import folded
+from cityloom.catalogue.store import resources
+from cityloom.kernel.context import Context
+from cityloom.kernel.db import EVERY_ORGANISATION
+from cityloom.kernel.errors import Conflict, Invalid, Problem, Refused
+
+ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
+MOST = 5_000
+"""Resources of one file."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One resource of a file: where it stands, and its description unless that could not be read."""
+
+    row: int
+    subject: str
+    id: str
+    wish: ResourceWish | None
+
+
+class Undone(Exception):
+    """Ends a trial: everything is checked against everything, and nothing is kept."""
+
+
+class Tally:
+    """What becomes of the resources of a file, and the faults in words."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.counts = {"added": 0, "changed": 0, "unchanged": 0, "announced": 0, "refused": 0}
+        self.faults: list[RowFault] = []
+        self.ids: list[str] = []
+
+    def fault(self, row: int, column: str, subject: str, value: str, problem: Problem) -> None:
+        """Keep a fault, in the caller's language."""
+        told, remedy = self.ctx.parts.words.problem(problem, self.ctx.language)
+        self.faults.append(RowFault(row, column, subject, value, problem.code, told, remedy))
+
+    def refuse(self, entry: Entry, problem: Problem) -> None:
+        """A resource that is not taken, with the reason."""
+        self.counts["refused"] += 1
+        self.fault(entry.row, "", entry.subject, "", problem)
+
+
+def take(
+    ctx: Context, entries: Sequence[Entry], tally: Tally, trial: bool, effective_on: date | None, cause: str
+) -> ImportReport:
+    """Write what is good in one transaction; what is not is counted and its fault named. Right `catalogue.write`.
+
+    Raises Refused `kernel.refused` where nothing in the file is the caller's to describe.
+    """
+    _check_rights(ctx, entries)
+    titles = titles_of(ctx)
+    try:
+        with ctx.begin() as tx:
+            desk = Desk(ctx, tx, titles)
+            known = _by_title(desk)
+            for entry in entries:
+                _take_one(desk, entry, known, tally, effective_on, cause)
+            if trial:
+                raise Undone
+            if tally.ids:
+                counts = {name: count for name, count in tally.counts.items() if count}
+                ctx.record(
+                    tx, "catalogue.imported", f"organisation:{ctx.principal.organisation}", cause=cause, **counts
+                )
+    except Undone:
+        pass
+    done = tally.counts
+    faults = sorted(tally.faults, key=lambda fault: fault.row)
+    return ImportReport(
+        trial,
+        len(entries),
+        done["added"],
+        done["changed"],
+        done["unchanged"],
+        done["announced"],
+        done["refused"],
+        faults,
+    )
+
+
+def _check_rights(ctx: Context, entries: Sequence[Entry]) -> None:
+    keepers = sorted({entry.wish.keeper for entry in entries if entry.wish})
+    if keepers and not any(ctx.permits("catalogue.write", thing("", keeper)) for keeper in keepers):
+        ctx.require("catalogue.write", thing("", keepers[0]))
+
+
+def _by_title(desk: Desk) -> dict[tuple[str, str], str]:
+    """Ids by keeper and folded title, so that a file without ids finds what it brought before."""
+    organisation = desk.ctx.principal.organisation
+    keeper = "" if organisation == EVERY_ORGANISATION else organisation
+    return {
+        (row.keeper, folded(row.wish.title.zh or row.wish.title.en)): row.id for row in resources.every(desk.tx, keeper)
+    }
+
+
+def _take_one(
+    desk: Desk, entry: Entry, known: dict[tuple[str, str], str], tally: Tally, effective_on: date | None, cause: str
+) -> None:
+    if entry.wish is None:
+        tally.counts["refused"] += 1
+        return
+    try:
+        id, wish = _identified(desk, entry, entry.wish, known)
+        before = resources.resource(desk.tx, id)
+        keeper = before.keeper if before else wish.keeper
+        if keeper != wish.keeper or not desk.ctx.permits("catalogue.write", thing(id, keeper)):
+            raise Refused("catalogue.sheet.not_yours", value=keeper)
+        if before is not None and _says_the_same(desk, before, wish):
+            tally.counts["unchanged"] += 1
+            return
+        if before is not None:
+            check_own(before)
+        done = desk.put(id, msgspec.structs.replace(wish, dataset=""), cause, effective_on)
+    except Problem as problem:
+        tally.refuse(entry, problem)
+        return
+    known[(wish.keeper, folded(wish.title.zh or wish.title.en))] = id
+    tally.counts[done.outcome] += 1
+    tally.ids.append(id)
+
+
+def _says_the_same(desk: Desk, before: resources.ResourceRow, wish: ResourceWish) -> bool:
+    """Whether the file says what is in force, so that an export can be handed in again as it is."""
+    if before.retired_at is not None or (wish.code and wish.code != before.wish.code):
+        return False
+    dataset = before.wish.dataset
+    return msgspec.structs.replace(desk.coded(before.id, wish, before), dataset=dataset) == before.wish
+
+
+def _identified(
+    desk: Desk, entry: Entry, wish: ResourceWish, known: dict[tuple[str, str], str]
+) -> tuple[str, ResourceWish]:
+    """The id of what the entry describes: the one it says, the one that has its code or its title, or a new one."""
+    if entry.id:
+        if "~" in entry.id:
+            raise Invalid("catalogue.id_reserved", resource=entry.id)
+        if not ID.fullmatch(entry.id):
+            raise Invalid("catalogue.id_wrong", resource=entry.id[:100])
+        return entry.id, wish
+    if wish.code and (held := resources.holder_of_code(desk.tx, wish.code)):
+        row = resources.resource(desk.tx, held.id)
+        if row is not None and row.keeper != wish.keeper:
+            raise Conflict("catalogue.code_taken", taken=wish.code, resource=held.id)
+        return held.id, wish
+    if id := known.get((wish.keeper, folded(wish.title.zh or wish.title.en))):
+        return id, wish
+    return desk.next_id(wish)
+
+
+def export(ctx: Context, keeper: str, after: str, make: Callable[[list[Resource]], bytes]) -> bytes:
+    """The resources in force, of one keeper or all, as a file. Raises Invalid `catalogue.too_many_to_export`."""
+    with ctx.begin() as tx:
+        rows = resources.in_force(tx, keeper, after, MOST + 1)
+    if len(rows) > MOST and not after:
+        raise Invalid("catalogue.too_many_to_export", found=len(rows), limit=MOST)
+    return make([row.resource for row in rows[:MOST]])

@@ -1,0 +1,179 @@
+"""`cityloom catalogue …`: what a department's data officer or script does, through the HTTP door."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from cityloom import client
+from cityloom.catalogue.api import search as searching
+from cityloom.kernel.context import Parts
+from cityloom.kernel.jobs import platform_context
+from cityloom.kernel.settings import Settings, load
+
+app = typer.Typer(
+    help="Search the catalogue, describe resources, hand files in and out, check forms.", no_args_is_help=True
+)
+talk = Console(stderr=True)
+
+Url = Annotated[str, typer.Option(envvar="CITYLOOM_URL", help="Where the city is served.")]
+Token = Annotated[str, typer.Option(envvar="CITYLOOM_TOKEN", help="API token of your organisation (ctl_…).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+HERE = "http://127.0.0.1:8440"
+OpenParts = Callable[[Settings], AbstractContextManager[Parts]]
+"""Given by the `cityloom` command as the context's object: the catalogue cannot know how a city is put together."""
+
+MEDIA = {
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".csv": "text/csv",
+    ".ttl": "text/turtle",
+    ".jsonld": "application/ld+json",
+    ".json": "application/ld+json",
+    ".rdf": "application/rdf+xml",
+    ".nt": "application/n-triples",
+}
+
+
+@contextmanager
+def opened(url: str, token: str) -> Iterator[client.Exchange]:
+    """The city's doors; a refusal is told with its remedy, exit code 1."""
+    doors = client.Exchange(url, token)
+    try:
+        yield doors
+    except client.Refused as refused:
+        talk.print(f"[red]refused:[/red] {refused.problem.get('detail', '')}", highlight=False)
+        if refused.problem.get("remedy"):
+            talk.print(f"[dim]hint:[/dim] {refused.problem['remedy']}", highlight=False)
+        raise typer.Exit(1) from refused
+    finally:
+        doors.close()
+
+
+def show(value: Any) -> None:
+    """Data goes to stdout."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+
+
+@app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for, in Chinese or English; all if absent.")] = "",
+    keeper: str = "",
+    sharing: str = "",
+    subject: str = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    as_json: AsJson = False,
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """Resources that fit, best first: id, grade, sharing, keeper, name. Exit code 1 when there is none."""
+    with opened(url, token) as doors:
+        page = doors.get(
+            "/api/catalogue/resources", q=text, keeper=keeper, sharing=sharing, subject=subject, limit=limit
+        )
+    if as_json:
+        show(page)
+    else:
+        for each in page["resources"]:
+            cells = (each["id"], str(each["grade"]), each["sharing"], each["keeper"], each["title"])
+            sys.stdout.write("\t".join(cells) + "\n")
+        talk.print(f"{page['total']}{'' if page['exact'] else ' or more'}", highlight=False)
+    raise typer.Exit(0 if page["resources"] else 1)
+
+
+@app.command("show")
+def show_resource(resource: str, url: Url = HERE, token: Token = "") -> None:
+    """One resource in full."""
+    with opened(url, token) as doors:
+        show(doors.get(f"/api/catalogue/resources/{resource}"))
+
+
+@app.command()
+def diff(resource: str, first: int, second: int, url: Url = HERE, token: Token = "") -> None:
+    """What differs between two revisions. Exit code 3 when it breaks what others use."""
+    with opened(url, token) as doors:
+        found = doors.get(f"/api/catalogue/resources/{resource}/diff", first=first, second=second)
+        show(found)
+    raise typer.Exit(3 if found["breaking"] else 0)
+
+
+@app.command("export")
+def fetch(into: Path, keeper: str = "", after: str = "", url: Url = HERE, token: Token = "") -> None:
+    """Fetch the catalogue as .xlsx (the departments' workbook), .ttl or .jsonld (DCAT-AP 3), by the file's name."""
+    names = {".xlsx": "guide.xlsx", ".ttl": "dcat.ttl", ".jsonld": "dcat.jsonld"}
+    if into.suffix not in names:
+        raise typer.BadParameter(f"{into.name}: the name must end in {', '.join(names)}")
+    with opened(url, token) as doors:
+        doors.download(f"/api/catalogue/{names[into.suffix]}", into, keeper=keeper, after=after)
+
+
+@app.command("import")
+def hand_in(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    trial: Annotated[bool, typer.Option("--trial", help="Check only; nothing is kept.")] = False,
+    effective_on: Annotated[str, typer.Option(help="Day on which breaking changes come into force.")] = "",
+    keeper: Annotated[str, typer.Option(help="DCAT: who keeps what names no organisation of this city.")] = "",
+    as_json: AsJson = False,
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """Hand in a workbook, a CSV or a DCAT file. Exit code 0: all taken; 3: some were refused; 1: the file was."""
+    if file.suffix not in MEDIA:
+        raise typer.BadParameter(f"{file.name}: the name must end in {', '.join(MEDIA)}")
+    kind = "guide-imports" if file.suffix in (".xlsx", ".csv") else "dcat-imports"
+    params: dict[str, str] = {"trial": str(trial).lower()}
+    params |= {name: given for name, given in (("effective_on", effective_on), ("keeper", keeper)) if given}
+    with opened(url, token) as doors:
+        headers = {"content-type": MEDIA[file.suffix]}
+        answer = doors.http.post(f"/api/catalogue/{kind}", params=params, headers=headers, content=file.read_bytes())
+        report = client.checked(answer)
+    show(report) if as_json else _tell(report)
+    raise typer.Exit(3 if report["refused"] or report["faults"] else 0)
+
+
+def _tell(report: dict[str, Any]) -> None:
+    counts = ", ".join(f"{name} {report[name]}" for name in ("added", "changed", "unchanged", "announced", "refused"))
+    talk.print(f"read {report['read']}: {counts}", highlight=False)
+    for fault in report["faults"][:50]:
+        place = f"row {fault['row']}" if fault["row"] else fault["subject"]
+        told = " ".join(part for part in (place, fault["column"]) if part)
+        talk.print(f"  {told}: {fault['problem']} [dim]{fault['remedy']}[/dim]", highlight=False)
+
+
+@app.command("check-form")
+def check_form(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="The form as JSON: title, subject, fields.")
+    ],
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """Which fields of a form sharing gives already. Exit code 3 when it may not be published."""
+    with opened(url, token) as doors:
+        headers = {"content-type": "application/json"}
+        answer = doors.http.post("/api/catalogue/form-checks", headers=headers, content=file.read_bytes())
+        found = client.checked(answer)
+        show(found)
+    raise typer.Exit(0 if found["publishable"] else 3)
+
+
+@app.command()
+def reindex(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="Folder of this city.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Gather everything that search reads anew, at the machine itself. Search answers meanwhile as before."""
+    open_parts: OpenParts = context.obj
+    with open_parts(load(home=home)) as parts, Progress(console=talk, transient=True) as bar:
+        task = bar.add_task("re-index", total=None)
+        done = searching.reindex(platform_context(parts, "reindex"), lambda count: bar.advance(task, count))
+    if as_json:
+        show(done)
+    else:
+        talk.print(f"{done.resources} resources, {done.terms} terms", highlight=False)

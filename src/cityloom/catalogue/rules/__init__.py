@@ -1,0 +1,1 @@
+"""Decisions of the catalogue; nothing here reads or writes."""

@@ -1,0 +1,56 @@
+"""The town, and its door as each department."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from catalogue_kit import RIGHTS, Door, Town, TurnedClock, install, write_pack
+from litestar.testing import TestClient
+
+from cityloom import app
+from cityloom.identity.api import services
+from cityloom.kernel.jobs import platform_context
+from cityloom.server import make_app
+from scratch import Scratch
+
+
+@pytest.fixture
+def town(scratch: Scratch, tmp_path: Path) -> Iterator[Town]:
+    """A city whose pack is `town`, installed."""
+    folder = tmp_path / "packs"
+    folder.mkdir()
+    write_pack(folder)
+    settings = msgspec.structs.replace(scratch.settings, packs=str(folder), city="town", language="en")
+    opened, clock = app.open_parts(settings), TurnedClock()
+    parts = msgspec.structs.replace(opened, clock=clock)
+    install(parts)
+    yield Town(parts, clock, scratch.admin_url)
+    app.close_parts(opened)
+
+
+@pytest.fixture
+def http(town: Town) -> Iterator["TestClient[Any]"]:
+    with TestClient(make_app(town.parts)) as client:
+        yield client
+
+
+def door(town: Town, http: "TestClient[Any]", organisation: str) -> Door:
+    token = services.issue(platform_context(town.parts, "test"), organisation, RIGHTS, days=365)
+    return Door(http, token.secret)
+
+
+@pytest.fixture
+def psb(town: Town, http: "TestClient[Any]") -> Door:
+    return door(town, http, "psb")
+
+
+@pytest.fixture
+def housing(town: Town, http: "TestClient[Any]") -> Door:
+    return door(town, http, "housing")
+
+
+@pytest.fixture
+def district(town: Town, http: "TestClient[Any]") -> Door:
+    return door(town, http, "district_one")

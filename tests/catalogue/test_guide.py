@@ -1,0 +1,216 @@
+"""The departments' workbook: our own out and in again, and other cities' spellings of it."""
+
+import io
+from datetime import date
+from typing import Any
+
+import pytest
+from catalogue_kit import Door, Town, item, refused, wish
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from openpyxl import Workbook, load_workbook
+
+from cityloom.catalogue import intake
+from cityloom.catalogue.rules import columns, sheet
+from cityloom.kernel.errors import Problem
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LAW = {"zh": "《中华人民共和国统计法》第九条", "en": "Statistics Law, article 9"}
+
+
+def book(*rows: list[Any], merge: tuple[str, ...] = (), title: str = "Sheet") -> bytes:
+    made = Workbook()
+    page = made.active
+    assert page is not None
+    page.title = title
+    for row in rows:
+        page.append(row)
+    for each in merge:
+        page.merge_cells(each)
+    sink = io.BytesIO()
+    made.save(sink)
+    return sink.getvalue()
+
+
+def hand_in(door: Door, content: bytes, **query: Any) -> Any:
+    return door.call("POST", "guide-imports", content=content, params=query, headers={"content-type": XLSX})
+
+
+def export(door: Door, **query: Any) -> bytes:
+    answer = door.call("GET", "guide.xlsx", params=query)
+    assert answer.status_code == 200, answer.text
+    return bytes(answer.content)
+
+
+def test_our_own_workbook_comes_back_as_it_went(town: Town, housing: Door) -> None:
+    full = wish(
+        "住宅小区", "housing",
+        item("小区编码", "Estate code", type="text", length=12, authoritative=True, required=True, standard="GB/T 1"),
+        item("地址", element="address", qualifier="坐落", grade=2),
+        item("=1+1", type="decimal", grade=3, personal=True),
+        en="Estates", summary={"zh": "全市小区", "en": "All estates"}, subject="place", category="103001",
+        keeper_code="11440300MB2D00001X", legal_basis={"zh": "《物业管理条例》第六条", "en": "Property Regulations"},
+        sharing="conditional", sharing_condition={"zh": "限行政审批", "en": "approvals only"}, sharing_way="interface",
+        openness="conditional", open_condition={"zh": "汇总后", "en": "aggregated"}, cycle="half_year",
+        carrier="spreadsheet", format="xlsx", issued="2026-01-31", related=["101000/000001", "9"],
+    )  # fmt: skip
+    housing.describe("estate", full)
+    housing.describe("closed", wish("统计台账", "housing", sharing="refused", refusal_law=LAW))
+    why = {"zh": "按街道汇总", "en": "by street"}
+    housing.describe("count", wish("小区统计", "housing", derived_from=["estate", "resident"], regraded=why))
+    before = town.everything()
+    for language in ("zh", "en"):
+        housing.headers["accept-language"] = language
+        answer = hand_in(housing, export(housing, keeper="housing")).json()
+        assert (answer["read"], answer["unchanged"], answer["faults"]) == (3, 3, []), answer
+        assert answer["columns_unknown"] == []
+    assert town.everything() == before
+
+
+def test_a_workbook_of_another_city_is_understood(town: Town, housing: Door) -> None:
+    """A title above, headers over two rows, merged cells, other words, full-width digits, columns of their own."""
+    content = book(
+        ["某市住房和城乡建设局政务信息资源目录（２０２６年版）"],
+        [],
+        ["序号", "*资源名称", "资源代码", "提供单位", "摘要", "数据项（必填）", None, "共享属性", None, "是否向社会开放", "更新频率", "编制日期", "备注栏"],
+        [None, None, None, None, None, "字段名称", "字段类型", "共享类别", "共享要求", None, None, None, None],
+        ["１", "房屋租赁备案", "３０１００１／０００００７", "住房和建设局", "租赁合同备案", "合同编号", "VARCHAR2(32)", "有条件", "用于行政审批", "否", "每日更新", date(2026, 1, 5)],
+        [None, None, None, None, None, "租金", "数值型（N）", None, None, None, None, None],
+        [None, None, None, None, None, "签订日期", "日期型D", None, None, None, None, None],
+        ["２", "房地产经纪机构", None, "住房和建设局", None, "机构名称", "C..100", "无条件共享", "无", "是", "季度", "2026年2月3日"],
+        ["３", "公积金个人账户", None, "住房和建设局", None, "账号", "字符串", "不予共享", "《住房公积金管理条例》第十一条", "不开放", "实时", 46000],
+        merge=("A1:M1", "F3:G3", "H3:I3", "B5:B7", "C5:C7", "D5:D7", "H5:H7"),
+    )  # fmt: skip
+    trial = hand_in(housing, content, trial=True).json()
+    before = town.everything()
+    assert (trial["added"], trial["faults"]) == (3, []), trial
+    assert hand_in(housing, content, trial=True).json() == trial
+    assert town.everything() == before
+    done = hand_in(housing, content).json()
+    assert done["added"] == 3
+    assert done["columns_unknown"] == ["序号", "备注栏"]
+    lease = housing.get("resources/301001-000007")["record"]
+    assert [(each["name"]["zh"], each.get("type", "text"), each.get("length")) for each in lease["items"]] == [
+        ("合同编号", "text", 32),
+        ("租金", "decimal", None),
+        ("签订日期", "date", None),
+    ]
+    assert (lease["cycle"], lease["sharing"], lease["issued"]) == ("day", "conditional", "2026-01-05")
+    found = {each["title"]: each for each in housing.get("resources", keeper="housing")["resources"]}
+    agency = housing.get(f"resources/{found['房地产经纪机构']['id']}")["record"]
+    assert (agency["openness"], agency["cycle"], agency["issued"]) == ("open", "quarter", "2026-02-03")
+    fund = housing.get(f"resources/{found['公积金个人账户']['id']}")["record"]
+    assert fund["refusal_law"]["zh"] == "《住房公积金管理条例》第十一条"
+    again = hand_in(housing, content).json()
+    assert (again["unchanged"], again["added"]) == (3, 0)
+
+
+def test_faults_are_named_by_row_and_column_and_good_rows_are_kept(town: Town, housing: Door) -> None:
+    content = book(
+        ["信息资源名称", "信息资源提供方", "信息项名称", "数据类型", "数据长度", "共享类型", "共享条件", "更新周期", "发布日期"],
+        ["好的", "住房和建设局", "名称", "字符型", 20, "无条件共享", None, "每年", None],
+        ["坏的", "住房和建设局", "名称", "魔法型", "很长", "随便", None, "有空时", "2026-02-30"],
+        ["没依据", "住房和建设局", "名称", "字符型", None, "不予共享", "内部掌握", None, None],
+        ["别人的", "公安局", "姓名", "字符型", None, "无条件共享", None, None, None],
+        ["不存在的", "水务厅", "水位", "数值型", None, "无条件共享", None, None, None],
+        ["没写共享", "住房和建设局", "名称", None, None, None, None, None, None],
+        ["没有项", "住房和建设局", None, None, None, "无条件共享", None, None, None],
+    )  # fmt: skip
+    done = hand_in(housing, content).json()
+    assert (done["read"], done["added"], done["refused"]) == (7, 1, 6), done
+    named = {(each["row"], each["column"], each["code"].removeprefix("catalogue.")) for each in done["faults"]}
+    assert named == {
+        (3, "数据类型", "sheet.value_unknown"),
+        (3, "数据长度", "sheet.number_wrong"),
+        (3, "共享类型", "sheet.value_unknown"),
+        (3, "更新周期", "sheet.value_unknown"),
+        (3, "发布日期", "sheet.day_wrong"),
+        (4, "", "resource.refusal_without_law"),
+        (5, "", "sheet.not_yours"),
+        (6, "信息资源提供方", "sheet.keeper_unknown"),
+        (7, "共享类型", "sheet.sharing_untold"),
+        (8, "", "resource.no_items"),
+    }
+    assert all(each["problem"] and each["subject"] for each in done["faults"])
+    assert housing.get("resources", keeper="housing")["total"] == 1
+    assert housing.get("resources", keeper="psb")["total"] == 1
+
+
+@pytest.mark.parametrize("charset", ["utf-8-sig", "gb18030"])
+def test_a_csv_is_read_like_a_sheet(housing: Door, charset: str) -> None:
+    text = '信息资源名称;信息项名称;共享类型\r\n房屋;"编码;新";无条件共享\r\n;面积;\r\n坏的;编码;也许\r\n'
+    done = hand_in(housing, text.encode(charset)).json()
+    assert (done["read"], done["added"], done["refused"]) == (2, 1, 1)
+    assert [(each["row"], each["column"]) for each in done["faults"]] == [(4, "共享类型")]
+
+
+def test_two_sources_within_one_file_are_seen(town: Town, housing: Door) -> None:
+    content = book(
+        ["信息资源名称", "信息项名称", "共享类型", "对象类别", "数源"],
+        ["房屋", "房屋编码", "无条件共享", "地点", "是"],
+        ["楼盘", "房屋编码", "无条件共享", "地点", "√"],
+        ["户籍", "公民身份号码", "无条件共享", "自然人", "是"],
+    )
+    done = hand_in(housing, content).json()
+    assert (done["added"], done["refused"]) == (1, 2)
+    assert [each["code"] for each in done["faults"]] == ["catalogue.second_source"] * 2
+
+
+def test_a_breaking_file_is_announced(town: Town, housing: Door) -> None:
+    rows = (["信息资源名称", "信息项名称", "数据类型", "共享类型"], ["房屋", "编码", "字符型", "无条件共享"])
+    hand_in(housing, book(*rows, ["", "面积", "数值型", ""]))
+    done = hand_in(housing, book(*rows)).json()
+    assert [each["code"] for each in done["faults"]] == ["catalogue.notice_needed"]
+    assert hand_in(housing, book(*rows), effective_on="2026-05-01").json()["announced"] == 1
+
+
+def test_a_file_of_another_organisation_is_refused_and_changes_nothing(town: Town, housing: Door, psb: Door) -> None:
+    housing.describe("dwelling", wish("房屋", "housing"))
+    stolen = export(housing, keeper="housing")
+    before = town.everything()
+    refused(hand_in(psb, stolen), 403, "kernel.refused")
+    assert town.everything() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 422, "catalogue.sheet_broken"),
+        (b"PK\x03\x04 not a workbook", 422, "catalogue.sheet_broken"),
+        (book(["a", "b"], ["1", "2"]), 422, "catalogue.sheet_without_header"),
+        (b"\x00\x01\x02", 422, "catalogue.sheet_broken"),
+        (b'a,"b', 422, "catalogue.sheet_broken"),
+        (b"just a text", 422, "catalogue.sheet_without_header"),
+        (book(), 422, "catalogue.sheet_without_header"),
+    ],
+)
+def test_what_is_no_catalogue_is_refused(town: Town, housing: Door, content: bytes, status: int, code: str) -> None:
+    refused(hand_in(housing, content), status, code)
+
+
+def test_a_formula_is_written_as_text(housing: Door) -> None:
+    housing.describe("odd", wish("=cmd|' /C calc'!A0", "housing", item("+1")))
+    page = load_workbook(io.BytesIO(export(housing, keeper="housing"))).worksheets[0]
+    assert all(cell.data_type != "f" for row in page.iter_rows() for cell in row)
+    assert hand_in(housing, export(housing, keeper="housing")).json()["unchanged"] == 1
+
+
+@given(st.binary(max_size=400), st.integers(0, 3000))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_a_damaged_workbook_is_a_problem_and_nothing_else(noise: bytes, spot: int) -> None:
+    whole = book(["信息资源名称", "信息项名称", "共享类型"], ["房屋", "编码", "无条件共享"])
+    damaged = whole[:spot] + noise + whole[spot + len(noise) :]
+    try:
+        grids = intake.grids(damaged)
+    except Problem:
+        return
+    for grid in grids:
+        sheet.header(grid)
+
+
+def test_every_spelling_means_one_column() -> None:
+    for column in columns.COLUMNS:
+        for spelling in (column.key, column.title.zh, column.title.en):
+            assert columns.column_of(f"* {spelling}（必填）") == column.key
+    spelt = [spelling for column in columns.COLUMNS for spelling in filter(None, column.others.split("|"))]
+    assert len(spelt) == len(set(spelt))
