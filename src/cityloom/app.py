@@ -22,6 +22,7 @@ from cityloom.kernel.db import Database
 from cityloom.kernel.manifest import Job, Module
 from cityloom.kernel.postgres import Server, Talk
 from cityloom.kernel.settings import Settings
+from cityloom.sharing.module import MODULE as SHARING
 
 
 def seal_audit(ctx: Context) -> None:
@@ -44,7 +45,7 @@ AUDIT = Module(
         Job("forget_events", forget_events, timedelta(hours=1)),
     ),
 )
-MODULES: tuple[Module, ...] = (AUDIT, IDENTITY, CATALOGUE, EXCHANGE)
+MODULES: tuple[Module, ...] = (AUDIT, IDENTITY, CATALOGUE, EXCHANGE, SHARING)
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module is not AUDIT))
 
 

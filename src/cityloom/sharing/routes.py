@@ -1,0 +1,163 @@
+"""The HTTP door of sharing: requests, grants, and the use of what was granted."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from anyio import to_thread
+from litestar import Request, get, post, put
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.response import Stream
+
+from cityloom.exchange.api.reading import Feed
+from cityloom.identity import api as identity
+from cityloom.sharing import contracts
+from cityloom.sharing.api import grants, reading, requests
+from cityloom.sharing.contracts import CASE, Act, Counts, Grant, Notice, RequestId, Use, Wish
+
+ARROW = "application/vnd.apache.arrow.stream"
+NDJSON = "application/x-ndjson"
+
+AnyRequest = Request[Any, Any, Any]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
+Case = Annotated[str, QueryParameter(pattern=f"^{CASE}$", description="number of the case or matter this is for")]
+
+
+@put(
+    "/api/sharing/requests/{id:str}",
+    tags=["requests"],
+    summary="Ask for data",
+    description="Fields × rows × purpose × time of another department's dataset, or answers of yes and no, or counts. "
+    "The same id with the same content is answered as the first time; with other content 409. The keeper answers "
+    "within the time that the city's flow gives, counted in working days.",
+    status_code=200,
+    sync_to_thread=True,
+)
+def put_request(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[Wish]) -> contracts.Request:
+    """Ask; datasets for unconditional sharing are granted at once."""
+    return requests.ask(identity.open_context(request), id, data)
+
+
+@get("/api/sharing/requests", tags=["requests"], summary="Requests to and from us", sync_to_thread=True)
+def list_requests(
+    request: AnyRequest, status: FromQuery[str] = "", dataset: FromQuery[str] = "", after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> list[contracts.Request]:  # fmt: skip
+    """By id; the next page is asked for with `after` = the last id."""
+    return requests.listing(identity.open_context(request), status, dataset, after, limit)
+
+
+@get("/api/sharing/requests/{id:str}", tags=["requests"], summary="One request", sync_to_thread=True)
+def get_request(request: AnyRequest, id: FromPath[RequestId]) -> contracts.Request:
+    """Where it stands, and every move with actor, reason, time and deadline."""
+    return requests.find(identity.open_context(request), id)
+
+
+@post(
+    "/api/sharing/requests/{id:str}/moves",
+    tags=["requests"],
+    summary="Decide, answer or withdraw a request",
+    description="The keeper: approve; offer (`terms`: less fields, masks, verify or aggregate only; with a reason); "
+    "refuse (with a reason and the `law` that forbids sharing). Who asked: accept or decline an offer; withdraw.",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_request_move(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[Act]) -> contracts.Request:
+    """`version` is the one that was seen; another's move in between is answered with 409."""
+    return requests.act(identity.open_context(request), id, data)
+
+
+@get("/api/sharing/notices", tags=["requests"], summary="Deadlines of requests and grants", sync_to_thread=True)
+def list_notices(
+    request: AnyRequest, after: Annotated[int, QueryParameter(ge=0)] = 0, limit: Limit = 100
+) -> list[Notice]:
+    """Warnings, overdue notices and escalations, by number."""
+    return requests.notices(identity.open_context(request), after, limit)
+
+
+@get("/api/sharing/grants", tags=["grants"], summary="Grants to and from us", sync_to_thread=True)
+def list_grants(
+    request: AnyRequest, status: FromQuery[str] = "", dataset: FromQuery[str] = "", after: FromQuery[str] = "",
+    limit: Limit = 100,
+) -> list[Grant]:  # fmt: skip
+    """By id; the next page is asked for with `after` = the last id."""
+    return grants.listing(identity.open_context(request), status, dataset, after, limit)
+
+
+@get("/api/sharing/grants/{id:str}", tags=["grants"], summary="One grant", sync_to_thread=True)
+def get_grant(request: AnyRequest, id: FromPath[RequestId]) -> Grant:
+    """Its terms, where it stands, and every move."""
+    return grants.find(identity.open_context(request), id)
+
+
+@post(
+    "/api/sharing/grants/{id:str}/moves",
+    tags=["grants"],
+    summary="Certify again, revoke, or give back a grant",
+    description="The keeper: certify, revoke (with a reason). Its holder: give_back. What ends stops within a second, "
+    "also for who is just reading.",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_grant_move(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[Act]) -> Grant:
+    """`version` is the one that was seen; another's move in between is answered with 409."""
+    return grants.act(identity.open_context(request), id, data)
+
+
+@get("/api/sharing/grants/{id:str}/uses", tags=["grants"], summary="Every use of a grant", sync_to_thread=True)
+def list_uses(
+    request: AnyRequest, id: FromPath[RequestId], after: FromQuery[str] = "", limit: Limit = 100
+) -> list[Use]:
+    """Oldest first, for both parties: who, when, for which case, which fields, and where the audit log proves it."""
+    return grants.uses(identity.open_context(request), id, after, limit)
+
+
+@get(
+    "/api/sharing/grants/{id:str}/changes",
+    tags=["use"],
+    summary="Change rows through a grant",
+    sync_to_thread=True,
+)
+def get_changes(
+    request: AnyRequest, id: FromPath[RequestId], case: Case, since: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1_000_000)] = 100_000,
+) -> Stream:  # fmt: skip
+    """As `changes` of the exchange, with the grant's fields, masks and rows: a row that leaves the filter is a delete.
+    The header X-Purpose names the grant's purpose. A grant that ends cuts the answer off."""
+    return _stream(request, reading.changes(identity.open_context(request), id, case, since, limit))
+
+
+@get(
+    "/api/sharing/grants/{id:str}/records",
+    tags=["use"],
+    summary="The current state through a grant",
+    sync_to_thread=True,
+)
+def get_records(request: AnyRequest, id: FromPath[RequestId], case: Case) -> Stream:
+    """Arrow or NDJSON; `x-last-sequence` is where to go on with `changes`."""
+    return _stream(request, reading.records(identity.open_context(request), id, case))
+
+
+@get("/api/sharing/grants/{id:str}/counts", tags=["use"], summary="Counts through a grant", sync_to_thread=True)
+def get_counts(request: AnyRequest, id: FromPath[RequestId], case: Case, by: FromQuery[list[str]]) -> Counts:
+    """How many records have each combination of the fields `by`; groups smaller than the city's limit are left out."""
+    return reading.counts(identity.open_context(request), id, case, tuple(by))
+
+
+def _stream(request: AnyRequest, feed: Feed) -> Stream:
+    arrow = ARROW in request.headers.get("accept", "")
+    chunks = feed.arrow() if arrow else feed.ndjson()
+
+    async def send() -> AsyncIterator[bytes]:
+        try:
+            while chunk := await to_thread.run_sync(next, chunks, None):
+                yield chunk
+        finally:
+            await to_thread.run_sync(feed.close)
+
+    return Stream(send(), media_type=ARROW if arrow else NDJSON, headers={"x-last-sequence": str(feed.last_sequence)})
+
+
+ROUTES = [
+    put_request, list_requests, get_request, post_request_move, list_notices, list_grants, get_grant, post_grant_move,
+    list_uses, get_changes, get_records, get_counts,
+]  # fmt: skip

@@ -1,0 +1,107 @@
+"""SQL of uses and quotas."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from cityloom.kernel.db import Transaction
+from cityloom.sharing.contracts import Use
+
+
+class NewUse(msgspec.Struct, frozen=True):
+    """One use, before it is answered."""
+
+    grant: str
+    id: str
+    organisation: str
+    keeper: str
+    dataset: str
+    account: str
+    way: str
+    purpose: str
+    case: str
+    fields: str
+    """Names separated by commas."""
+    key_digest: str
+    found: bool | None
+    rows: int | None
+    sequence: int
+    request: str
+
+    def line(self) -> bytes:
+        """What the digest in the audit log covers."""
+        return msgspec.json.encode(self) + b"\n"
+
+
+class Metered(msgspec.Struct, frozen=True):
+    """What a grant has used by now, these questions included."""
+
+    granted: str
+    in_day: int
+    in_minute: int
+
+
+def add(tx: Transaction, uses: Sequence[NewUse], positions: Sequence[int], at: datetime) -> None:
+    """Keep uses with the audit position that covers each."""
+    columns = [
+        [getattr(use, name) for use in uses]
+        for name in (
+            "grant", "id", "organisation", "keeper", "dataset", "account", "way", "purpose", "case", "fields",
+            "key_digest", "request",
+        )
+    ]  # fmt: skip
+    found, rows, sequences = ([getattr(use, name) for use in uses] for name in ("found", "rows", "sequence"))
+    tx.execute(
+        """INSERT INTO sharing.use (granted, id, organisation, keeper, dataset, account, way, purpose, case_reference,
+             fields, key_digest, request, found, rows, sequence, audit_position, at)
+           SELECT g, i, o, k, d, a, w, p, c, string_to_array(f, ','), h, r, e, n, s, u, %s
+           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+             %s::text[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::bigint[], %s::bigint[], %s::bigint[])
+             AS t (g, i, o, k, d, a, w, p, c, f, h, r, e, n, s, u)""",
+        [at, *columns, found, rows, sequences, list(positions)],
+    )
+
+
+def listed(tx: Transaction, grant: str, after: str, limit: int) -> list[Use]:
+    """Uses of a grant, oldest first."""
+    return tx.all(
+        Use,
+        """SELECT id, granted AS "grant", at, organisation, account, way, purpose, case_reference AS "case", fields, key_digest,
+                  found, rows, sequence, request, audit_position
+           FROM sharing.use WHERE granted = %s AND id > %s ORDER BY id LIMIT %s""",
+        [grant, after, limit],
+    )
+
+
+def meter(
+    tx: Transaction, grants: Sequence[tuple[str, str, str, int]], day: date, minute: datetime, now: datetime
+) -> list[Metered]:
+    """Count questions (grant, organisation, keeper, how many) towards quotas. Grants in the order of their ids, so that
+    two processes never wait for each other in a circle."""
+    ordered = sorted(grants)
+    ids, organisations, keepers, numbers = (list(column) for column in zip(*ordered, strict=True))
+    return tx.all(
+        Metered,
+        """INSERT INTO sharing.meter AS m (granted, organisation, keeper, day, in_day, minute, in_minute, used_at)
+           SELECT g, o, k, %(day)s, n, %(minute)s, n, %(now)s
+           FROM unnest(%(ids)s::text[], %(organisations)s::text[], %(keepers)s::text[], %(numbers)s::int[])
+             AS t (g, o, k, n)
+           ON CONFLICT (granted) DO UPDATE SET
+             in_day = CASE WHEN m.day = excluded.day THEN m.in_day ELSE 0 END + excluded.in_day, day = excluded.day,
+             in_minute = CASE WHEN m.minute = excluded.minute THEN m.in_minute ELSE 0 END + excluded.in_minute,
+             minute = excluded.minute, used_at = excluded.used_at
+           RETURNING granted, in_day, in_minute""",
+        {"day": day, "minute": minute, "now": now, "ids": ids, "organisations": organisations, "keepers": keepers,
+         "numbers": numbers},
+    )  # fmt: skip
+
+
+def touch(tx: Transaction, grant: str, organisation: str, keeper: str, now: datetime) -> None:
+    """Note that a grant was used, without counting towards its quotas."""
+    tx.execute(
+        """INSERT INTO sharing.meter AS m (granted, organisation, keeper, day, in_day, minute, in_minute, used_at)
+           VALUES (%(grant)s, %(organisation)s, %(keeper)s, %(now)s::date, 0, %(now)s, 0, %(now)s)
+           ON CONFLICT (granted) DO UPDATE SET used_at = excluded.used_at""",
+        {"grant": grant, "organisation": organisation, "keeper": keeper, "now": now},
+    )
