@@ -215,6 +215,15 @@ class DatasetFacts(msgspec.Struct, frozen=True):
     floor_sequence: int
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How far a dataset's change rows go, and below which they are past their retention."""
+
+    name: str
+    keeper: str
+    last_sequence: int
+    floor_sequence: int
+
+
 class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is shown instead of a field's value.
 

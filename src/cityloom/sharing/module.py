@@ -1,8 +1,10 @@
 """Sharing's manifest."""
 
-from cityloom.kernel.manifest import Module
+from datetime import timedelta
+
+from cityloom.kernel.manifest import Job, Module
 from cityloom.kernel.packs import Packs
-from cityloom.sharing import routes, spec
+from cityloom.sharing import jobs, routes, spec
 
 
 def check(packs: Packs) -> None:
@@ -12,4 +14,13 @@ def check(packs: Packs) -> None:
         spec.flow(packs, kind)
 
 
-MODULE = Module(name="sharing", routes=routes.ROUTES, check=check)
+MODULE = Module(
+    name="sharing",
+    routes=routes.ROUTES,
+    jobs=(
+        Job("follow", jobs.follow, timedelta(seconds=1)),
+        Job("rebuild", jobs.rebuild),
+        Job("clean", jobs.clean, timedelta(minutes=10)),
+    ),
+    check=check,
+)

@@ -10,9 +10,24 @@ from litestar.response import Stream
 
 from cityloom.exchange.api.reading import Feed
 from cityloom.identity import api as identity
+from cityloom.kernel import http
 from cityloom.sharing import contracts
-from cityloom.sharing.api import grants, reading, requests
-from cityloom.sharing.contracts import CASE, Act, Counts, Grant, Notice, RequestId, Use, Wish
+from cityloom.sharing.api import grants, projections, questions, reading, requests
+from cityloom.sharing.api.questions import Asked, Desk
+from cityloom.sharing.contracts import (
+    CASE,
+    Act,
+    Answer,
+    Claims,
+    Counts,
+    Grant,
+    Notice,
+    Projection,
+    Question,
+    RequestId,
+    Use,
+    Wish,
+)
 
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
@@ -143,6 +158,65 @@ def get_counts(request: AnyRequest, id: FromPath[RequestId], case: Case, by: Fro
     return reading.counts(identity.open_context(request), id, case, tuple(by))
 
 
+@post(
+    "/api/sharing/grants/{id:str}/query",
+    tags=["use"],
+    summary="One record through a grant",
+    description="`key` has the values of the dataset's key fields in order. The answer is a signed statement: the record "
+    "with the grant's fields and masks, or that there is none; how far the copy knows the dataset; purpose, case, use "
+    "and audit position. The header X-Purpose names the grant's purpose.",
+    status_code=200,
+)
+async def post_query(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[Question]) -> Answer:
+    """The use is kept before it is answered; over the quota 429."""
+    return await _desk(request).ask(_asked(request, id, "query", data))
+
+
+@post(
+    "/api/sharing/grants/{id:str}/verify",
+    tags=["use"],
+    summary="Verify claims about one record (核验)",
+    description="Answers yes or no for each claim, and shows no value. Numbers are compared as numbers, everything else as "
+    "its text (days as 2020-01-31).",
+    status_code=200,
+)
+async def post_verify(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[Claims]) -> Answer:
+    """The use is kept before it is answered; over the quota 429."""
+    return await _desk(request).ask(_asked(request, id, "verify", data))
+
+
+@get("/api/sharing/copies", tags=["operation"], summary="How far the copies for questions follow", sync_to_thread=True)
+def list_copies(request: AnyRequest) -> list[Projection]:
+    """Those of the datasets that the caller's organisation keeps."""
+    return projections.listing(identity.open_context(request))
+
+
+@post(
+    "/api/sharing/copies/{dataset:str}/rebuilds",
+    tags=["operation"],
+    summary="Have a copy built anew, while it answers",
+    status_code=202,
+    sync_to_thread=True,
+)
+def post_rebuild(request: AnyRequest, dataset: FromPath[str]) -> None:
+    """The old copy answers and follows until the new one has caught up."""
+    projections.ask_rebuild(identity.open_context(request), dataset)
+
+
+def _asked(request: AnyRequest, grant: str, way: str, question: Question) -> Asked:
+    purpose = questions.check_purpose(request.headers.get("x-purpose", ""))
+    return Asked(grant, way, question, identity.credentials(request), purpose, http.request_number(request))
+
+
+def _desk(request: AnyRequest) -> Desk:
+    """The desk of this process, made at the first question."""
+    state = request.app.state
+    if "sharing_desk" not in state:
+        state["sharing_desk"] = Desk(http.parts_of(request))
+    desk: Desk = state["sharing_desk"]
+    return desk
+
+
 def _stream(request: AnyRequest, feed: Feed) -> Stream:
     arrow = ARROW in request.headers.get("accept", "")
     chunks = feed.arrow() if arrow else feed.ndjson()
@@ -159,5 +233,5 @@ def _stream(request: AnyRequest, feed: Feed) -> Stream:
 
 ROUTES = [
     put_request, list_requests, get_request, post_request_move, list_notices, list_grants, get_grant, post_grant_move,
-    list_uses, get_changes, get_records, get_counts,
+    list_uses, get_changes, get_records, get_counts, post_query, post_verify, list_copies, post_rebuild,
 ]  # fmt: skip

@@ -10,10 +10,11 @@ from typing import Any
 
 from cityloom.exchange.api import deliveries, gate
 from cityloom.exchange.api.reading import Feed
-from cityloom.exchange.contracts import DatasetFacts, Excerpt, FieldFacts
+from cityloom.exchange.contracts import DatasetFacts, Excerpt, FieldFacts, Standing
 from cityloom.exchange.rules import excerpts as rules
 from cityloom.exchange.spec import ResolvedDataset
 from cityloom.exchange.store import changes as change_store
+from cityloom.exchange.store import ledger
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Gone
 
@@ -27,6 +28,13 @@ def facts(ctx: Context, dataset: str) -> DatasetFacts:
         dataset, declared.title, row.organisation, declared.sharing, declared.refusal_law, declared.queryable,
         declared.key, fields, row.last_sequence, row.floor_sequence,
     )  # fmt: skip
+
+
+def queryable(ctx: Context) -> list[Standing]:
+    """Datasets whose single records may be asked for, and where each stands."""
+    with ctx.begin() as tx:
+        rows = ledger.queryable(tx)
+    return [Standing(row.name, row.organisation, row.last_sequence, row.floor_sequence) for row in rows]
 
 
 def check(ctx: Context, dataset: str, excerpt: Excerpt) -> None:

@@ -15,6 +15,7 @@ from cityloom.kernel.flow.contracts import Act as FlowAct
 from cityloom.kernel.flow.contracts import Record
 from cityloom.sharing.contracts import Act, Step
 from cityloom.sharing.rules import terms
+from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store.grants import GrantRow
 from cityloom.sharing.store.requests import RequestRow
 
@@ -24,7 +25,7 @@ def everywhere(ctx: Context) -> AbstractContextManager[Transaction]:
     return ctx.parts.db.begin(Scope(EVERY_ORGANISATION, ctx.principal.name))
 
 
-def resource(row: RequestRow | GrantRow) -> Resource:
+def resource(row: RequestRow | GrantRow | Live) -> Resource:
     """A request or grant as the policies see it. It goes by its dataset's name, so that tokens can be narrowed to it."""
     facts = {"organisation": row.organisation, "keeper": row.keeper, "purpose": row.purpose}
     return Resource("Sharing", row.dataset, facts)

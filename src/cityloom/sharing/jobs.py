@@ -1,0 +1,19 @@
+"""Queued and timed work of sharing; each is safe to run twice."""
+
+from cityloom.kernel.context import Context
+from cityloom.sharing.api import projections
+
+
+def follow(ctx: Context) -> None:
+    """Bring the copies for single-record questions up to their datasets."""
+    projections.follow(ctx)
+
+
+def rebuild(ctx: Context, dataset: str) -> None:
+    """Build a copy anew beside the one that answers."""
+    projections.rebuild(ctx, dataset)
+
+
+def clean(ctx: Context) -> None:
+    """Remove copies that no longer answer."""
+    projections.clean(ctx)
