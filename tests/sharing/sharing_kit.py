@@ -118,8 +118,12 @@ class Door:
         self.client = client
         self.parts = parts
         self.organisation = organisation
-        token = services.issue(platform_context(parts, "test"), organisation, RIGHTS).secret
-        self.headers = {"authorization": f"Bearer {token}", "accept-language": "en", "x-purpose": "rent_aid"}
+        self.headers = {"accept-language": "en", "x-purpose": "rent_aid"}
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        token = services.issue(platform_context(self.parts, "test"), self.organisation, RIGHTS).secret
+        self.headers["authorization"] = f"Bearer {token}"
 
     def deliver(self, id: str, text: str, dataset: str = "resident", **query: str) -> None:
         answer = self.client.put(

@@ -1,7 +1,8 @@
 """Queued and timed work of sharing; each is safe to run twice."""
 
 from cityloom.kernel.context import Context
-from cityloom.sharing.api import projections
+from cityloom.kernel.outbox import Envelope
+from cityloom.sharing.api import projections, upkeep
 
 
 def follow(ctx: Context) -> None:
@@ -17,3 +18,13 @@ def rebuild(ctx: Context, dataset: str) -> None:
 def clean(ctx: Context) -> None:
     """Remove copies that no longer answer."""
     projections.clean(ctx)
+
+
+def close(ctx: Context) -> None:
+    """End what is over or unused."""
+    upkeep.close(ctx)
+
+
+def hear(ctx: Context, envelope: Envelope) -> None:
+    """Keep notices about deadlines."""
+    upkeep.hear(ctx, envelope)

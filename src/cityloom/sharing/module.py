@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from cityloom.kernel.manifest import Job, Module
+from cityloom.kernel.manifest import Job, Listener, Module
 from cityloom.kernel.packs import Packs
 from cityloom.sharing import jobs, routes, spec
 
@@ -20,7 +20,9 @@ MODULE = Module(
     jobs=(
         Job("follow", jobs.follow, timedelta(seconds=1)),
         Job("rebuild", jobs.rebuild),
+        Job("close", jobs.close, timedelta(minutes=1)),
         Job("clean", jobs.clean, timedelta(minutes=10)),
     ),
+    listeners=(Listener("sharing.deadlines", ("flow.notice", "flow.recounted"), jobs.hear),),
     check=check,
 )

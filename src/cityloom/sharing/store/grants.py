@@ -128,3 +128,12 @@ def unused(tx: Transaction, since: datetime, limit: int) -> list[GrantRow]:
               AND coalesce(m.used_at, g.valid_from) < %(since)s ORDER BY g.id LIMIT %(limit)s""",
         {"since": since, "limit": limit},
     )
+
+
+def due(tx: Transaction, ids: Sequence[str], dues: Sequence[datetime | None]) -> None:
+    """Days to certify by that were counted anew."""
+    tx.execute(
+        """UPDATE sharing.granted g SET certify_by = t.due
+           FROM unnest(%s::text[], %s::timestamptz[]) AS t (id, due) WHERE g.id = t.id""",
+        [list(ids), list(dues)],
+    )

@@ -1,5 +1,6 @@
 """SQL of requests, and of the notices about deadlines."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -123,4 +124,13 @@ def notices(tx: Transaction, after: int, limit: int) -> list[Notice]:
         """SELECT id, kind, subject, state, addressee AS "to", due_at, at FROM sharing.notice
            WHERE id > %s ORDER BY id LIMIT %s""",
         [after, limit],
+    )
+
+
+def due(tx: Transaction, ids: Sequence[str], dues: Sequence[datetime | None]) -> None:
+    """Deadlines that were counted anew."""
+    tx.execute(
+        """UPDATE sharing.request r SET due_at = t.due
+           FROM unnest(%s::text[], %s::timestamptz[]) AS t (id, due) WHERE r.id = t.id""",
+        [list(ids), list(dues)],
     )
