@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cityloom.bench import calendar, exchange, line, start
+from cityloom.bench import calendar, exchange, line, sharing, start
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
     "calendar": calendar.run,
     "exchange": exchange.run,
+    "grants": sharing.grants,
+    "query": sharing.query,
     "start": start.run,
 }
 

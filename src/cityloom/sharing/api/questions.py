@@ -16,27 +16,22 @@ import msgspec
 
 from cityloom.identity import api as identity
 from cityloom.identity.contracts import Credentials
-from cityloom.kernel import jobs, log
 from cityloom.kernel.access import Principal
 from cityloom.kernel.audit.entry import Entry
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import PLATFORM, Transaction
-from cityloom.kernel.errors import BadRequest, NotFound, Problem, Refused, Throttled, Unavailable
-from cityloom.sharing.api import logbook, parties, reading
+from cityloom.kernel.errors import BadRequest, Problem, Refused, Throttled, Unavailable
+from cityloom.sharing.api import logbook
+from cityloom.sharing.api.held import Held
 from cityloom.sharing.contracts import Answer, Claims, Question, Signature, Statement
 from cityloom.sharing.rules import using
 from cityloom.sharing.rules.using import Live
-from cityloom.sharing.store import grants as grant_store
 from cityloom.sharing.store import projections, uses
 from cityloom.sharing.store.projections import ProjectionRow
 from cityloom.sharing.store.uses import NewUse
 
-logger = log.logger("sharing")
-
-MOST = 128
+MOST = 64
 """Questions in a group."""
-REMEMBERED = 20_000
-"""Grants, and permissions, that a process holds."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -110,13 +105,11 @@ class Desk:
 
 
 class Answerer:
-    """Answers groups, one at a time; holds compiled grants as long as they are the present version."""
+    """Answers groups, one at a time."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._ctx = jobs.platform_context(parts, "sharing.desk")
-        self._grants: dict[str, Live] = {}
-        self._permits: dict[tuple[Any, ...], bool] = {}
+        self._held = Held(parts)
         self._secret = bytes.fromhex(logbook.secret(parts, "record_keys"))
 
     def answer(self, group: Sequence[Asked]) -> list[Answer | Exception]:
@@ -137,11 +130,11 @@ class Answerer:
     ) -> tuple[list[Permitted], list[Entry]]:
         """Who asks, and whether the grant is theirs, for this purpose, now, and gives this."""
         people = self._people(tx, group)
-        grants = self.grants(tx, {each.grant for each in group})
+        grants = self._held.grants(tx, {each.grant for each in group})
         permitted, refused = [], []
         for place, (asked, who) in enumerate(zip(group, people, strict=True)):
             grant = grants.get(asked.grant)
-            problem = who if isinstance(who, Exception) else self.refusal(who, asked, grant, now)
+            problem = who if isinstance(who, Exception) else self._refusal(who, asked, grant, now)
             if problem is None and grant is not None and isinstance(who, Principal):
                 permitted.append(Permitted(place, asked, who, grant))
                 continue
@@ -161,42 +154,12 @@ class Answerer:
                     found[place] = problem
         return found
 
-    def grants(self, tx: Transaction, ids: set[str]) -> dict[str, Live]:
-        """These grants as they are now, compiled; what is held is used while its version is the present one."""
-        versions = {row.id: row.version for row in grant_store.versions(tx, list(ids))}
-        found = {id: held for id in versions if (held := self._grants.get(id)) and held.version == versions[id]}
-        missing = [id for id in versions if id not in found]
-        if len(self._grants) > REMEMBERED:
-            self._grants.clear()
-        for row in grant_store.several(tx, missing) if missing else ():
-            self._grants[row.id] = found[row.id] = reading.live(self._ctx, row)
-        return found
-
-    def refusal(self, who: Principal, asked: Asked, grant: Live | None, now: datetime) -> Problem | None:
+    def _refusal(self, who: Principal, asked: Asked, grant: Live | None, now: datetime) -> Problem | None:
         """Why this is not answered; None if it is."""
-        if grant is None or who.organisation not in (grant.organisation, grant.keeper):
-            return NotFound("sharing.grant_unknown", grant=asked.grant)
-        if not self._permits_use(who, grant, asked.purpose):
-            return Refused("kernel.refused", right="sharing.use", kind="Sharing", name=grant.dataset)
-        return (
-            using.refusal(grant, asked.way, now)
-            or using.wrong_key(grant, asked.question.key)
-            or using.wrong_claims(grant, asked.claims)
-        )
-
-    def _permits_use(self, who: Principal, grant: Live, purpose: str) -> bool:
-        """What the policies say. They see these facts and no other, so the same facts give the same answer."""
-        facts = (
-            who.name, who.organisation, who.roles, who.rights, who.names, grant.organisation, grant.keeper,
-            grant.dataset, grant.purpose, purpose,
-        )  # fmt: skip
-        known = self._permits.get(facts)
-        if known is None:
-            if len(self._permits) > REMEMBERED:
-                self._permits.clear()
-            known = self.parts.policies.permits(who, "sharing.use", parties.resource(grant), purpose)
-            self._permits[facts] = known
-        return known
+        problem = self._held.refusal(who, asked.grant, grant, asked.way, asked.purpose, now)
+        if problem is not None or grant is None:
+            return problem
+        return using.wrong_key(grant, asked.question.key) or using.wrong_claims(grant, asked.claims)
 
     def _metered(
         self, tx: Transaction, permitted: list[Permitted], answers: list[Answer | Exception], now: datetime

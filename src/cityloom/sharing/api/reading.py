@@ -14,28 +14,17 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.errors import BadRequest, Problem, Refused
 from cityloom.sharing import spec
 from cityloom.sharing.api import grants, logbook, parties
+from cityloom.sharing.api.held import Held
 from cityloom.sharing.contracts import Counts, Group, Terms
 from cityloom.sharing.rules import terms as term_rules
 from cityloom.sharing.rules import using
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import grants as store
 from cityloom.sharing.store import uses as use_store
-from cityloom.sharing.store.grants import GrantRow
 from cityloom.sharing.store.uses import NewUse
 
 LOOK = 0.3
 """Seconds between two looks at whether the grant that is being read through still stands."""
-
-
-def live(ctx: Context, row: GrantRow) -> Live:
-    """A grant with its terms compiled. `ctx` is used to read the dataset's declaration only."""
-    terms = msgspec.json.decode(row.terms, type=Terms)
-    excerpt = term_rules.excerpt(terms, logbook.salt(ctx.parts, row.id))
-    key = excerpts.facts(ctx, row.dataset).key
-    return Live(
-        row.id, row.organisation, row.keeper, row.dataset, row.purpose, row.state, row.version, row.valid_from,
-        row.valid_until, terms, key, excerpts.shower(ctx, row.dataset, excerpt),
-    )  # fmt: skip
 
 
 def changes(ctx: Context, id: str, case: str, since: int, limit: int) -> Feed:
@@ -81,7 +70,8 @@ def _enter(ctx: Context, id: str, way: str, case: str) -> tuple[Live, Excerpt]:
     if not case:
         raise BadRequest("sharing.case_missing")
     row = grants.asked(ctx, "sharing.use", id)
-    grant = live(ctx, row)
+    with parties.everywhere(ctx) as tx:
+        grant = Held(ctx.parts).grants(tx, {row.id})[row.id]
     problem = using.refusal(grant, way, ctx.clock.now())
     if problem:
         raise problem

@@ -43,23 +43,22 @@ class Metered(msgspec.Struct, frozen=True):
 
 
 def add(tx: Transaction, uses: Sequence[NewUse], positions: Sequence[int], at: datetime) -> None:
-    """Keep uses with the audit position that covers each."""
-    columns = [
-        [getattr(use, name) for use in uses]
-        for name in (
-            "grant", "id", "organisation", "keeper", "dataset", "account", "way", "purpose", "case", "fields",
-            "key_digest", "request",
-        )
+    """Keep uses with the audit position that covers each. As JSON: arrays of texts cost the client ten times as much."""
+    rows = [
+        [
+            use.grant, use.id, use.organisation, use.keeper, use.dataset, use.account, use.way, use.purpose, use.case,
+            use.fields, use.key_digest, use.request, use.found, use.rows, use.sequence, position,
+        ]
+        for use, position in zip(uses, positions, strict=True)
     ]  # fmt: skip
-    found, rows, sequences = ([getattr(use, name) for use in uses] for name in ("found", "rows", "sequence"))
     tx.execute(
         """INSERT INTO sharing.use (granted, id, organisation, keeper, dataset, account, way, purpose, case_reference,
              fields, key_digest, request, found, rows, sequence, audit_position, at)
-           SELECT g, i, o, k, d, a, w, p, c, string_to_array(f, ','), h, r, e, n, s, u, %s
-           FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-             %s::text[], %s::text[], %s::text[], %s::text[], %s::bool[], %s::bigint[], %s::bigint[], %s::bigint[])
-             AS t (g, i, o, k, d, a, w, p, c, f, h, r, e, n, s, u)""",
-        [at, *columns, found, rows, sequences, list(positions)],
+           SELECT e ->> 0, e ->> 1, e ->> 2, e ->> 3, e ->> 4, e ->> 5, e ->> 6, e ->> 7, e ->> 8,
+             string_to_array(e ->> 9, ','), e ->> 10, e ->> 11, (e ->> 12)::bool, (e ->> 13)::bigint,
+             (e ->> 14)::bigint, (e ->> 15)::bigint, %s
+           FROM jsonb_array_elements(%s::jsonb) AS t (e)""",
+        [at, msgspec.json.encode(rows).decode()],
     )
 
 
