@@ -2,13 +2,15 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from cityloom.exchange.contracts import DELIVERY_ID, Mask
 
+ANSWER: Final = "cityloom.sharing.answer/1"
+SANDBOX: Final = "cityloom.sharing.sandbox/1"
 RequestId = Annotated[str, Meta(pattern=f"^{DELIVERY_ID.pattern}$")]
 PURPOSE = r"[a-z0-9][a-z0-9_.:-]{0,99}"
 CASE = r"[!-~]{1,100}"
@@ -182,7 +184,7 @@ class Signature(msgspec.Struct, frozen=True):
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """What is answered and signed."""
 
-    type: Literal["cityloom.sharing.answer/1"] = "cityloom.sharing.answer/1"
+    type: Literal["cityloom.sharing.answer/1", "cityloom.sharing.sandbox/1"] = ANSWER
     use: str
     grant: str
     dataset: str

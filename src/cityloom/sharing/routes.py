@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import msgspec
 from anyio import to_thread
-from litestar import Request, get, post, put
+from litestar import Request, Response, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
@@ -14,6 +15,7 @@ from cityloom.kernel import http
 from cityloom.sharing import contracts
 from cityloom.sharing.api import grants, projections, questions, reading, requests
 from cityloom.sharing.api.questions import Asked, Desk
+from cityloom.sharing.api.sandbox import Twins
 from cityloom.sharing.contracts import (
     CASE,
     Act,
@@ -31,6 +33,7 @@ from cityloom.sharing.contracts import (
 
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
+ENCODER = msgspec.json.Encoder()
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
@@ -203,6 +206,66 @@ def post_rebuild(request: AnyRequest, dataset: FromPath[str]) -> None:
     projections.ask_rebuild(identity.open_context(request), dataset)
 
 
+@get(
+    "/api/sharing/sandbox/{dataset:str}/records",
+    tags=["sandbox"],
+    summary="Made-up records of a dataset, before there is a grant",
+    sync_to_thread=True,
+)
+def get_sandbox_records(request: AnyRequest, dataset: FromPath[str]) -> Response[bytes]:
+    """NDJSON with every field; the rows pass the dataset's own checks and are the same each time."""
+    rows = _twins(request).records(identity.open_context(request), dataset)
+    return Response(ENCODER.encode_lines(rows), media_type=NDJSON, headers={"x-last-sequence": str(len(rows))})
+
+
+@get(
+    "/api/sharing/sandbox/{dataset:str}/changes",
+    tags=["sandbox"],
+    summary="Made-up change rows of a dataset",
+    sync_to_thread=True,
+)
+def get_sandbox_changes(
+    request: AnyRequest, dataset: FromPath[str], since: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1_000_000)] = 100_000,
+) -> Response[bytes]:  # fmt: skip
+    """NDJSON: each made-up record was inserted once."""
+    rows = _twins(request).changes(identity.open_context(request), dataset, since, limit)
+    return Response(ENCODER.encode_lines(rows), media_type=NDJSON)
+
+
+@post(
+    "/api/sharing/sandbox/{dataset:str}/query",
+    tags=["sandbox"],
+    summary="One made-up record",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_sandbox_query(request: AnyRequest, dataset: FromPath[str], data: JSONBody[Question]) -> Answer:
+    """As `query` under a grant on every field; the statement's type is cityloom.sharing.sandbox/1."""
+    return _twins(request).answer(identity.open_context(request), dataset, data)
+
+
+@post(
+    "/api/sharing/sandbox/{dataset:str}/verify",
+    tags=["sandbox"],
+    summary="Verify claims about a made-up record",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_sandbox_verify(request: AnyRequest, dataset: FromPath[str], data: JSONBody[Claims]) -> Answer:
+    """As `verify` under a grant on every field."""
+    return _twins(request).answer(identity.open_context(request), dataset, data)
+
+
+def _twins(request: AnyRequest) -> Twins:
+    """The made-up records of this process."""
+    state = request.app.state
+    if "sharing_twins" not in state:
+        state["sharing_twins"] = Twins()
+    twins: Twins = state["sharing_twins"]
+    return twins
+
+
 def _asked(request: AnyRequest, grant: str, way: str, question: Question) -> Asked:
     purpose = questions.check_purpose(request.headers.get("x-purpose", ""))
     return Asked(grant, way, question, identity.credentials(request), purpose, http.request_number(request))
@@ -233,5 +296,6 @@ def _stream(request: AnyRequest, feed: Feed) -> Stream:
 
 ROUTES = [
     put_request, list_requests, get_request, post_request_move, list_notices, list_grants, get_grant, post_grant_move,
-    list_uses, get_changes, get_records, get_counts, post_query, post_verify, list_copies, post_rebuild,
+    list_uses, get_changes, get_records, get_counts, post_query, post_verify, list_copies, post_rebuild, get_sandbox_records,
+    get_sandbox_changes, post_sandbox_query, post_sandbox_verify,
 ]  # fmt: skip
