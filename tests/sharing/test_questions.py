@@ -197,3 +197,47 @@ def test_without_a_copy_there_is_no_answer_yet(town: Town) -> None:
     town.grant()
     assert code(query(town.housing, "a1")) == (503, "sharing.copy_not_ready")
     assert town.civil.get("grants/r1/uses").json() == []
+
+
+def batch(town: Town, content: str, door: Door | None = None) -> Any:
+    door = door or town.housing
+    return door.client.post(
+        "/api/sharing/grants/r1/batches", params={"case": "c-9"}, content=content.encode(), headers=door.headers
+    )
+
+
+def test_many_records_are_asked_for_by_file(asked: Town) -> None:
+    answer = batch(asked, "id\r\n" + "a1\r\na2\r\n" * 100)
+    assert answer.status_code == 200, answer.text
+    rows = [msgspec.json.decode(line, type=dict[str, Any]) for line in answer.content.splitlines()]
+    assert [row["line"] for row in rows] == list(range(2, 202))
+    statements = [msgspec.json.decode(row["statement"], type=dict[str, Any]) for row in rows]
+    assert [statement["found"] for statement in statements] == [True, False] * 100
+    assert len({statement["use"] for statement in statements}) == 200
+    uses = asked.civil.get("grants/r1/uses", limit=1000).json()
+    assert sorted(use["id"] for use in uses) == sorted(statement["use"] for statement in statements)
+
+
+def test_a_line_over_the_quota_does_not_stop_the_others(town: Town) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant(terms={"per_minute": 2})
+    copied(town)
+    rows = [
+        msgspec.json.decode(line, type=dict[str, Any]) for line in batch(town, "id\na1\na2\na3\n").content.splitlines()
+    ]
+    assert [row.get("code", "") for row in rows] == ["", "", "sharing.too_fast"]
+    assert rows[2]["remedy"]
+    assert len(town.civil.get("grants/r1/uses").json()) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [("name\nx\n", (422, "sharing.file_header")), ("id\na,b\n", (422, "sharing.file_line")), ("", (422, "sharing.file_header")),
+     ("id\n" + "a\n" * 10_001, (413, "sharing.file_too_long"))],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_asks_nothing(asked: Town, content: str, refused: tuple[int, str]) -> None:
+    before = asked.everything()
+    assert code(batch(asked, content)) == refused
+    assert code(batch(asked, "id\na1\n", asked.other)) == (404, "sharing.grant_unknown")
+    assert code(batch(asked, "id\na1\n", asked.civil)) == (403, "kernel.refused")
+    assert asked.everything() == before

@@ -210,6 +210,17 @@ class Answer(msgspec.Struct, frozen=True):
     signature: Signature
 
 
+class LineAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer to one line of a file of keys: a signed statement, or why there is none."""
+
+    line: int
+    statement: str | None = None
+    signature: Signature | None = None
+    code: str = ""
+    detail: str = ""
+    remedy: str = ""
+
+
 class Group(msgspec.Struct, frozen=True):
     """How many records have these values."""
 

@@ -188,6 +188,28 @@ async def post_verify(request: AnyRequest, id: FromPath[RequestId], data: JSONBo
     return await _desk(request).ask(_asked(request, id, "verify", data))
 
 
+@post(
+    "/api/sharing/grants/{id:str}/batches",
+    tags=["use"],
+    summary="Many records by a file of keys",
+    description="The body is CSV (UTF-8) whose header names the dataset's key fields. The answer is NDJSON, one line per "
+    "record asked for, in order: `line`, and a signed statement as of `query`, or `code`, `detail` and `remedy` where it "
+    "was refused. Each record counts towards the quotas and is kept as a use of its own.",
+    status_code=200,
+)
+async def post_batch(request: AnyRequest, id: FromPath[RequestId], case: Case) -> Stream:
+    """At most 10,000 lines."""
+    ctx = await to_thread.run_sync(identity.open_context, request)
+    keys = await to_thread.run_sync(questions.keys_of_file, ctx, id, await request.body())
+    asked = [_asked(request, id, "query", Question(key, case)) for key in keys]
+
+    async def send() -> AsyncIterator[bytes]:
+        async for line in questions.answer_lines(_desk(request), asked, ctx.parts.words, ctx.language):
+            yield ENCODER.encode(line) + b"\n"
+
+    return Stream(send(), media_type=NDJSON)
+
+
 @get("/api/sharing/copies", tags=["operation"], summary="How far the copies for questions follow", sync_to_thread=True)
 def list_copies(request: AnyRequest) -> list[Projection]:
     """Those of the datasets that the caller's organisation keeps."""
@@ -296,6 +318,6 @@ def _stream(request: AnyRequest, feed: Feed) -> Stream:
 
 ROUTES = [
     put_request, list_requests, get_request, post_request_move, list_notices, list_grants, get_grant, post_grant_move,
-    list_uses, get_changes, get_records, get_counts, post_query, post_verify, list_copies, post_rebuild, get_sandbox_records,
+    list_uses, get_changes, get_records, get_counts, post_query, post_verify, post_batch, list_copies, post_rebuild, get_sandbox_records,
     get_sandbox_changes, post_sandbox_query, post_sandbox_verify,
 ]  # fmt: skip

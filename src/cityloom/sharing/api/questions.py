@@ -7,24 +7,26 @@ every use and its audit entries, and commits; only then is each question answere
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from cityloom.exchange.api import excerpts
 from cityloom.identity import api as identity
 from cityloom.identity.contracts import Credentials
 from cityloom.kernel.access import Principal
 from cityloom.kernel.audit.entry import Entry
-from cityloom.kernel.context import Parts
+from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import PLATFORM, Transaction
 from cityloom.kernel.errors import BadRequest, Problem, Refused, Throttled, Unavailable
-from cityloom.sharing.api import logbook
+from cityloom.kernel.words import Words
+from cityloom.sharing.api import grants, logbook
 from cityloom.sharing.api.held import Held
-from cityloom.sharing.contracts import Answer, Claims, Question, Signature, Statement
-from cityloom.sharing.rules import using
+from cityloom.sharing.contracts import Answer, Claims, LineAnswer, Question, Signature, Statement
+from cityloom.sharing.rules import files, using
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import projections, uses
 from cityloom.sharing.store.projections import ProjectionRow
@@ -262,6 +264,27 @@ def _refused(asked: Asked, who: Principal, now: datetime) -> Entry:
         time=now, actor=who.name, organisation=who.organisation, action="access.refused",
         subject=f"grant:{asked.grant}", purpose=asked.purpose, request=asked.request, facts={"right": "sharing.use"},
     )  # fmt: skip
+
+
+def keys_of_file(ctx: Context, grant: str, content: bytes) -> list[tuple[str, ...]]:
+    """The keys that a file asks for under a grant. Right `sharing.use`; raises what `files.keys` raises."""
+    row = grants.asked(ctx, "sharing.use", grant)
+    return files.keys(content, excerpts.facts(ctx, row.dataset).key)
+
+
+async def answer_lines(desk: Desk, asked: Sequence[Asked], words: Words, language: str) -> AsyncIterator[LineAnswer]:
+    """The answers to a file's lines in order, a group at a time; a line that is refused does not stop the others."""
+    for start in range(0, len(asked), MOST):
+        group = asked[start : start + MOST]
+        answers = await asyncio.gather(*(desk.ask(each) for each in group), return_exceptions=True)
+        for line, answer in enumerate(answers, start + 2):
+            if isinstance(answer, Answer):
+                yield LineAnswer(line, answer.statement, answer.signature)
+            elif isinstance(answer, Problem):
+                detail, remedy = words.problem(answer, language)
+                yield LineAnswer(line, code=answer.code, detail=detail, remedy=remedy)
+            else:
+                raise answer
 
 
 def check_purpose(purpose: str) -> str:
