@@ -11,6 +11,7 @@ from cityloom.exchange.contracts import DELIVERY_ID, Mask
 
 ANSWER: Final = "cityloom.sharing.answer/1"
 SANDBOX: Final = "cityloom.sharing.sandbox/1"
+PUSH: Final = "cityloom.sharing.push/1"
 RequestId = Annotated[str, Meta(pattern=f"^{DELIVERY_ID.pattern}$")]
 PURPOSE = r"[a-z0-9][a-z0-9_.:-]{0,99}"
 CASE = r"[!-~]{1,100}"
@@ -246,3 +247,58 @@ class Projection(msgspec.Struct, frozen=True):
     """The dataset's last change row now."""
     rebuilding: bool
     followed_at: datetime | None
+
+
+class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the change rows of a grant shall be sent, for which case, and after which sequence."""
+
+    url: Annotated[str, Meta(min_length=8, max_length=500)]
+    case: Annotated[str, Meta(pattern=f"^{CASE}$")]
+    since: Annotated[int, Meta(ge=0)] = 0
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """The page after `since` was sent `tries` times and never taken."""
+
+    since: int
+    tries: int
+    error: str
+    at: datetime
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """A subscription that is pushed.
+
+    active: what is new is sent; held: a page was not taken time and again, and waits for a replay; stopped: by its
+    holder, or because the grant ended.
+    """
+
+    id: str
+    grant: str
+    url: str
+    case: str
+    state: Literal["active", "held", "stopped"]
+    cursor: int
+    failures: int
+    next_at: datetime
+    sent_at: datetime | None
+    last_error: str
+    dead_letters: tuple[DeadLetter, ...] = ()
+
+
+class Pushed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent, in JSON; the header X-CityLoom-Signature signs exactly these bytes.
+
+    The same page may come twice, with the same `since`: take what is after the sequence you have.
+    """
+
+    type: Literal["cityloom.sharing.push/1"] = PUSH
+    webhook: str
+    grant: str
+    dataset: str
+    purpose: str
+    case: str
+    since: int
+    upto: int
+    sent_at: datetime
+    rows: tuple[dict[str, Any], ...]

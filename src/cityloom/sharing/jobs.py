@@ -2,7 +2,7 @@
 
 from cityloom.kernel.context import Context
 from cityloom.kernel.outbox import Envelope
-from cityloom.sharing.api import projections, upkeep
+from cityloom.sharing.api import projections, upkeep, webhooks
 
 
 def follow(ctx: Context) -> None:
@@ -28,3 +28,8 @@ def close(ctx: Context) -> None:
 def hear(ctx: Context, envelope: Envelope) -> None:
     """Keep notices about deadlines."""
     upkeep.hear(ctx, envelope)
+
+
+def push(ctx: Context) -> None:
+    """Send change rows to those who subscribed."""
+    webhooks.push(ctx)

@@ -21,6 +21,7 @@ MODULE = Module(
     jobs=(
         Job("follow", jobs.follow, timedelta(seconds=1)),
         Job("rebuild", jobs.rebuild),
+        Job("push", jobs.push, timedelta(seconds=1)),
         Job("close", jobs.close, timedelta(minutes=1)),
         Job("clean", jobs.clean, timedelta(minutes=10)),
     ),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from anyio import to_thread
-from litestar import Request, Response, get, post, put
+from litestar import Request, Response, delete, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
@@ -13,7 +13,7 @@ from cityloom.exchange.api.reading import Feed
 from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.sharing import contracts
-from cityloom.sharing.api import grants, projections, questions, reading, requests
+from cityloom.sharing.api import grants, projections, questions, reading, requests, webhooks
 from cityloom.sharing.api.questions import Asked, Desk
 from cityloom.sharing.api.sandbox import Twins
 from cityloom.sharing.contracts import (
@@ -23,11 +23,13 @@ from cityloom.sharing.contracts import (
     Claims,
     Counts,
     Grant,
+    NewWebhook,
     Notice,
     Projection,
     Question,
     RequestId,
     Use,
+    Webhook,
     Wish,
 )
 
@@ -210,6 +212,50 @@ async def post_batch(request: AnyRequest, id: FromPath[RequestId], case: Case) -
     return Stream(send(), media_type=NDJSON)
 
 
+@post(
+    "/api/sharing/grants/{id:str}/webhooks",
+    tags=["webhooks"],
+    summary="Have change rows sent to an address",
+    description="Pages of change rows are posted in order, signed by the city (header X-CityLoom-Signature). A page that is "
+    "not answered with 2xx is sent again after pauses that double; given up at last, it becomes a dead letter and "
+    "nothing after it is sent before a replay.",
+    status_code=201,
+    sync_to_thread=True,
+)
+def post_webhook(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[NewWebhook]) -> Webhook:
+    """https only, and no address of the private network, unless the operator allows it."""
+    return webhooks.add(identity.open_context(request), id, data)
+
+
+@get("/api/sharing/grants/{id:str}/webhooks", tags=["webhooks"], summary="Webhooks of a grant", sync_to_thread=True)
+def list_webhooks(request: AnyRequest, id: FromPath[RequestId]) -> list[Webhook]:
+    """How each stands, with its dead letters."""
+    return webhooks.listing(identity.open_context(request), id)
+
+
+@delete(
+    "/api/sharing/grants/{id:str}/webhooks/{webhook:str}",
+    tags=["webhooks"], summary="Send nothing more", status_code=200, sync_to_thread=True,
+)  # fmt: skip
+def delete_webhook(request: AnyRequest, id: FromPath[RequestId], webhook: FromPath[str]) -> Webhook:
+    """What was sent, and its dead letters, stay on record."""
+    return webhooks.stop(identity.open_context(request), id, webhook)
+
+
+@post(
+    "/api/sharing/grants/{id:str}/webhooks/{webhook:str}/replays",
+    tags=["webhooks"],
+    summary="Send everything after a sequence again",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_replay(
+    request: AnyRequest, id: FromPath[RequestId], webhook: FromPath[str], since: Annotated[int, QueryParameter(ge=0)]
+) -> Webhook:
+    """Also sets a held or stopped webhook going again."""
+    return webhooks.replay(identity.open_context(request), id, webhook, since)
+
+
 @get("/api/sharing/copies", tags=["operation"], summary="How far the copies for questions follow", sync_to_thread=True)
 def list_copies(request: AnyRequest) -> list[Projection]:
     """Those of the datasets that the caller's organisation keeps."""
@@ -318,6 +364,7 @@ def _stream(request: AnyRequest, feed: Feed) -> Stream:
 
 ROUTES = [
     put_request, list_requests, get_request, post_request_move, list_notices, list_grants, get_grant, post_grant_move,
-    list_uses, get_changes, get_records, get_counts, post_query, post_verify, post_batch, list_copies, post_rebuild, get_sandbox_records,
-    get_sandbox_changes, post_sandbox_query, post_sandbox_verify,
+    list_uses, get_changes, get_records, get_counts, post_query, post_verify, post_batch, post_webhook, list_webhooks,
+    delete_webhook, post_replay, list_copies, post_rebuild, get_sandbox_records, get_sandbox_changes, post_sandbox_query,
+    post_sandbox_verify,
 ]  # fmt: skip

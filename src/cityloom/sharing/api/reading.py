@@ -33,20 +33,20 @@ def changes(ctx: Context, id: str, case: str, since: int, limit: int) -> Feed:
     The use is kept first. While it is read the grant is looked at again and again: once it ends, so does the feed.
     Raises NotFound, Refused, Conflict `sharing.grant_…`, Gone `exchange.changes_gone`.
     """
-    grant, excerpt = _enter(ctx, id, "changes", case)
+    grant, excerpt = enter(ctx, id, "changes", case)
     feed = excerpts.changes(ctx, grant.dataset, excerpt, since, limit)
     return _begin(ctx, grant, "changes", case, feed)
 
 
 def records(ctx: Context, id: str, case: str) -> Feed:
     """The current state as the grant shows it. Raises what `changes` raises."""
-    grant, excerpt = _enter(ctx, id, "records", case)
+    grant, excerpt = enter(ctx, id, "records", case)
     return _begin(ctx, grant, "records", case, excerpts.records(ctx, grant.dataset, excerpt))
 
 
 def counts(ctx: Context, id: str, case: str, by: tuple[str, ...]) -> Counts:
     """How many records have each combination of these fields of the grant; small groups are left out."""
-    grant, excerpt = _enter(ctx, id, "counts", case)
+    grant, excerpt = enter(ctx, id, "counts", case)
     missing = [name for name in by if name not in grant.terms.fields]
     if missing:
         raise Refused("sharing.field_not_granted", grant=id, field=missing[0], known=", ".join(grant.terms.fields))
@@ -57,7 +57,7 @@ def counts(ctx: Context, id: str, case: str, by: tuple[str, ...]) -> Counts:
     found = excerpts.counts(ctx, grant.dataset, chosen, smallest)
     groups = tuple(_group(row) for row in found)
     shown = msgspec.structs.replace(grant, terms=msgspec.structs.replace(grant.terms, fields=by))
-    _keep(ctx, shown, "counts", case, excerpts.facts(ctx, grant.dataset).last_sequence, len(groups))
+    keep(ctx, shown, "counts", case, excerpts.facts(ctx, grant.dataset).last_sequence, len(groups))
     return Counts(id, grant.dataset, smallest, groups)
 
 
@@ -66,7 +66,8 @@ def _group(row: dict[str, str | int | None]) -> Group:
     return Group({name: None if value is None else str(value) for name, value in row.items()}, int(rows or 0))
 
 
-def _enter(ctx: Context, id: str, way: str, case: str) -> tuple[Live, Excerpt]:
+def enter(ctx: Context, id: str, way: str, case: str) -> tuple[Live, Excerpt]:
+    """A grant that the caller may use in this way now, and what it lets through. Right `sharing.use`."""
     if not case:
         raise BadRequest("sharing.case_missing")
     row = grants.asked(ctx, "sharing.use", id)
@@ -82,7 +83,7 @@ def _begin(ctx: Context, grant: Live, way: str, case: str, feed: Feed) -> Feed:
     stack = ExitStack()
     stack.callback(feed.close)
     try:
-        _keep(ctx, grant, way, case, feed.last_sequence, None)
+        keep(ctx, grant, way, case, feed.last_sequence, None)
     except BaseException:
         stack.close()
         raise
@@ -114,7 +115,8 @@ def _ended(ctx: Context, grant: Live, way: str) -> Problem | None:
     return problem
 
 
-def _keep(ctx: Context, grant: Live, way: str, case: str, sequence: int, rows: int | None) -> None:
+def keep(ctx: Context, grant: Live, way: str, case: str, sequence: int, rows: int | None) -> None:
+    """Keep a use of a grant, before it is answered."""
     now = ctx.clock.now()
     use = NewUse(
         grant.id, logbook.new_id(), ctx.principal.organisation, grant.keeper, grant.dataset, ctx.principal.name, way,
