@@ -71,6 +71,9 @@ def query(quick: bool, talk: Talk) -> None:
         _deliver(city, keeper, records, talk)
         grants = [_grant(http, keeper, holder, f"bench-{number}") for number in range(USED)]
         _await_copy(parts, records, talk)
+        with psycopg.connect(app.admin_url(city.settings), autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE sharing.record")  # as the database does by itself some minutes later
+            connection.execute("CHECKPOINT")
         memory = Memory()
         with memory.watch(city.pids()):
             asyncio.run(_ask(city.url, holder, grants, records, 2))  # the first questions compile the grants

@@ -5,6 +5,7 @@ A rebuild fills a generation of its own beside the one that answers, and takes i
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 import pyarrow as pa
@@ -80,16 +81,30 @@ def rebuild(ctx: Context, dataset: str) -> None:
         generation = store.begin_build(tx, dataset)
     logger.info("projection_rebuild", dataset=dataset, generation=generation)
     with closing(excerpts.records(ctx, dataset, _whole(facts))) as feed:
-        for batch in feed.batches():
-            keys, rows = copies.records(facts.key, batch.to_pylist())
-            with ctx.begin() as tx:
-                store.put(tx, number, generation, keys, rows)
+        _fill(ctx, number, generation, (copies.records(facts.key, batch.to_pylist()) for batch in feed.batches()))
         sequence = feed.last_sequence
     with lanes.hold(ctx.parts.db, _lane(dataset)):
         sequence = _apply(ctx, facts, number, generation, sequence)
         with ctx.begin() as tx:
             store.end_build(tx, dataset, generation, sequence, ctx.clock.now())
     logger.info("projection_rebuilt", dataset=dataset, generation=generation)
+
+
+def _fill(ctx: Context, number: int, generation: int, pages: Iterator[bytes]) -> None:
+    """Write pages into a generation, each while the next is being made."""
+
+    def write(page: bytes) -> None:
+        with ctx.begin() as tx:
+            store.put(tx, number, generation, page)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="sharing-fill") as writer:
+        writing: Future[None] | None = None
+        for page in pages:
+            if writing is not None:
+                writing.result()
+            writing = writer.submit(write, page)
+        if writing is not None:
+            writing.result()
 
 
 def _catch_up(ctx: Context, standing: Standing) -> None:
@@ -114,10 +129,10 @@ def _apply(
     now = ctx.clock.now()
     with closing(excerpts.changes(ctx, facts.name, _whole(facts), since, 1 << 62)) as feed:
         for page in _pages(feed.batches()):
-            (keys, rows), gone, last = copies.changes(facts.key, page)
+            records, gone, last = copies.changes(facts.key, page)
             with ctx.begin() as tx:
-                if keys:
-                    store.put(tx, number, generation, keys, rows)
+                if records:
+                    store.put(tx, number, generation, records)
                 if gone:
                     store.drop(tx, number, generation, gone)
                 if keep:

@@ -54,9 +54,9 @@ class Twins:
         return _signed(ctx, facts, question, claims, self._find(ctx, facts, question.key))
 
     def _find(self, ctx: Context, facts: DatasetFacts, key: tuple[str, ...]) -> Record | None:
+        wanted = using.key_text(key)
         rows = self.records(ctx, facts.name)
-        keys, _ = copies.records(facts.key, rows)
-        return dict(zip(keys, rows, strict=True)).get(using.key_text(key))
+        return next((row for row in rows if copies.record_key(facts.key, row) == wanted), None)
 
 
 def _signed(

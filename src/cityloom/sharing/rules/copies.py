@@ -9,30 +9,29 @@ import msgspec
 from cityloom.sharing.rules.using import key_text
 
 _encoder = msgspec.json.Encoder()
-Written = tuple[list[str], list[str]]
 
 
-def records(key: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Written:
-    """Keys and JSON of records of the current state."""
-    keys, texts = [], []
-    for row in rows:
-        keys.append(_key(key, row))
-        texts.append(_encoder.encode(row).decode())
-    return keys, texts
+def records(key: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """Records of the current state, as `store.projections.put` takes them."""
+    return _encoder.encode([(record_key(key, row), row) for row in rows])
 
 
-def changes(key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[Written, list[str], int]:
-    """What change rows in order come to: records to write, keys to remove, the last sequence. Of one key the last wins."""
-    last: dict[str, str | None] = {}
+def changes(key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[bytes, list[str], int]:
+    """What change rows in order come to: records to write, keys to remove, the last sequence. Of one key the last wins.
+
+    Nothing to write is an empty text.
+    """
+    last: dict[str, dict[str, Any] | None] = {}
     for row in rows:
         fields = {name: value for name, value in row.items() if not name.startswith("_")}
-        last[_key(key, row)] = None if row["_op"] == "delete" else _encoder.encode(fields).decode()
-    written = {name: text for name, text in last.items() if text is not None}
-    gone = [name for name, text in last.items() if text is None]
-    return (list(written), list(written.values())), gone, int(rows[-1]["_sequence"])
+        last[record_key(key, row)] = None if row["_op"] == "delete" else fields
+    written = [(name, row) for name, row in last.items() if row is not None]
+    gone = [name for name, row in last.items() if row is None]
+    return _encoder.encode(written) if written else b"", gone, int(rows[-1]["_sequence"])
 
 
-def _key(key: Sequence[str], row: Mapping[str, Any]) -> str:
+def record_key(key: Sequence[str], row: Mapping[str, Any]) -> str:
+    """A record's key as one text."""
     return key_text(tuple(_text(row[name]) for name in key))
 
 

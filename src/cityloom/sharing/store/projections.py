@@ -87,13 +87,16 @@ def current(tx: Transaction, datasets: Sequence[str], now: datetime) -> None:
     tx.execute("UPDATE sharing.projection SET followed_at = %s WHERE dataset = ANY(%s)", [now, list(datasets)])
 
 
-def put(tx: Transaction, number: int, generation: int, keys: Sequence[str], rows: Sequence[str]) -> None:
-    """Write records over those with the same keys."""
+def put(tx: Transaction, number: int, generation: int, records: bytes) -> None:
+    """Write records over those with the same keys. `records` is a JSON array of pairs: the key, and the record as JSON.
+
+    JSON, because the client takes several times as long to write arrays of texts.
+    """
     tx.execute(
         """INSERT INTO sharing.record (dataset, generation, key, row)
-           SELECT %s, %s, k, r FROM unnest(%s::text[], %s::text[]) AS t (k, r)
+           SELECT %s, %s, e ->> 0, e ->> 1 FROM json_array_elements(%s::json) AS t (e)
            ON CONFLICT (dataset, generation, key) DO UPDATE SET row = excluded.row""",
-        [number, generation, list(keys), list(rows)],
+        [number, generation, records.decode()],
     )
 
 
