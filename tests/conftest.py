@@ -19,7 +19,7 @@ from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings
 from scratch import Scratch
 
-PACKAGES = ("cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange")
+PACKAGES = ("cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange", "cityloom.sharing")
 TEMPLATE = "migrated"
 
 

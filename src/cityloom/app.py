@@ -19,9 +19,12 @@ from cityloom.kernel.calendar.spec import CalendarSpec
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Database
+from cityloom.kernel.flow import api as flow
+from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
 from cityloom.kernel.manifest import Job, Module
 from cityloom.kernel.postgres import Server, Talk
 from cityloom.kernel.settings import Settings
+from cityloom.sharing.module import MODULE as SHARING
 
 
 def seal_audit(ctx: Context) -> None:
@@ -35,6 +38,33 @@ def forget_events(ctx: Context) -> None:
         outbox.forget(tx, ctx.clock.now() - EVENTS_KEPT)
 
 
+def tell_deadlines(ctx: Context) -> None:
+    """Announce warnings, overdue notices and escalations of all flows, each once."""
+    while True:
+        with ctx.begin() as tx:
+            notices = flow.due(tx, ctx.parts.calendars, ctx.clock.now())
+            for each in notices:
+                alarm = each.alarm
+                told = FlowNotice(
+                    each.flow, each.kind, each.subject, each.organisation, each.state, alarm.kind, alarm.step,
+                    alarm.to, each.due, alarm.at,
+                )  # fmt: skip
+                ctx.emit(tx, told)
+        if not notices:
+            return
+
+
+def recount_deadlines(ctx: Context) -> None:
+    """Count deadlines anew after the calendar changed, such as when the holidays of a new year were announced."""
+    while True:
+        with ctx.begin() as tx:
+            counted = flow.recount(tx, ctx.parts.calendars)
+            if counted:
+                ctx.emit(tx, FlowsRecounted(counted))
+        if not counted:
+            return
+
+
 EVENTS_KEPT = timedelta(days=7)
 AUDIT = Module(
     "audit",
@@ -44,8 +74,15 @@ AUDIT = Module(
         Job("forget_events", forget_events, timedelta(hours=1)),
     ),
 )
-MODULES: tuple[Module, ...] = (AUDIT, IDENTITY, CATALOGUE, EXCHANGE)
-PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module is not AUDIT))
+FLOWS = Module(
+    "flows",
+    jobs=(
+        Job("tell_deadlines", tell_deadlines, timedelta(seconds=30)),
+        Job("recount_deadlines", recount_deadlines, timedelta(minutes=10)),
+    ),
+)
+MODULES: tuple[Module, ...] = (AUDIT, FLOWS, IDENTITY, CATALOGUE, EXCHANGE, SHARING)
+PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS)))
 
 
 def role_url(settings: Settings, admin_url: str, role: str) -> str:

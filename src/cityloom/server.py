@@ -1,5 +1,6 @@
 """The HTTP door: one ASGI application made of the modules' routes."""
 
+import gc
 import os
 import signal
 
@@ -55,7 +56,10 @@ def create_app() -> Litestar:
     processes.die_with_parent(signal.SIGKILL)
     settings = load()
     log.configure(settings.log_level)
-    return make_app(city.open_parts(settings))
+    app = make_app(city.open_parts(settings))
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is not looked through again and again: pauses of tens of milliseconds
+    return app
 
 
 def main() -> None:

@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cityloom.bench import calendar, catalogue, exchange, line, start
+from cityloom.bench import calendar, catalogue, exchange, line, sharing, start
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
     "calendar": calendar.run,
     "catalogue": catalogue.run,
     "exchange": exchange.run,
+    "grants": sharing.grants,
+    "query": sharing.query,
     "start": start.run,
 }
 

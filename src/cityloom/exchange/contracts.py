@@ -3,10 +3,13 @@
 import re
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from cityloom.catalogue.contracts import Kind
+from cityloom.kernel.words import Text
 
 DELIVERY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 DeliveryId = Annotated[str, Meta(pattern=f"^{DELIVERY_ID.pattern}$")]
@@ -185,3 +188,62 @@ class Overdue(msgspec.Struct, frozen=True):
     period_end: date
     due_at: datetime
     settled_at: datetime | None
+
+
+class FieldFacts(msgspec.Struct, frozen=True):
+    """What others must know of a field to ask for it."""
+
+    name: str
+    title: Text
+    type: Kind
+    grade: int
+    personal: bool
+
+
+class DatasetFacts(msgspec.Struct, frozen=True):
+    """What others must know of a dataset to ask for it, and where it stands."""
+
+    name: str
+    title: Text
+    keeper: str
+    sharing: Literal["unconditional", "conditional", "refused"]
+    refusal_law: Text | None
+    queryable: bool
+    key: tuple[str, ...]
+    fields: tuple[FieldFacts, ...]
+    last_sequence: int
+    floor_sequence: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How far a dataset's change rows go, and below which they are past their retention."""
+
+    name: str
+    keeper: str
+    last_sequence: int
+    floor_sequence: int
+
+
+class Mask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is shown instead of a field's value.
+
+    keep: its `first` and `last` characters and stars between them; year: the year of a day or moment; pseudonym: 32
+    hexadecimal digits that are the same for the same value within one grant, and tell nothing outside of it.
+    """
+
+    field: str
+    kind: Literal["keep", "year", "pseudonym"]
+    first: Annotated[int, Meta(ge=0, le=100)] = 0
+    last: Annotated[int, Meta(ge=0, le=100)] = 0
+
+
+class Excerpt(msgspec.Struct, frozen=True):
+    """What a reader other than the keeper may see of a dataset.
+
+    `rows` is a condition in the language of row filters ("" for all rows), `salt` a secret for pseudonyms.
+    """
+
+    fields: tuple[str, ...]
+    rows: str = ""
+    masks: tuple[Mask, ...] = ()
+    salt: str = ""

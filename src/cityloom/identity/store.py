@@ -76,6 +76,7 @@ class TokenRow(msgspec.Struct, frozen=True):
 class TokenUse(msgspec.Struct, frozen=True):
     """A token with what its account may do now."""
 
+    id: str
     account: str
     organisation: str
     roles: list[str]
@@ -283,14 +284,20 @@ def token(tx: Transaction, id: str) -> TokenRow | None:
 
 def token_use(tx: Transaction, id: str) -> TokenUse | None:
     """What a caller who shows this token may do."""
-    return tx.first(
+    return token_uses(tx, [id]).get(id)
+
+
+def token_uses(tx: Transaction, ids: Sequence[str]) -> dict[str, TokenUse]:
+    """What callers who show these tokens may do, by the token's id."""
+    rows = tx.all(
         TokenUse,
-        """SELECT t.account, t.organisation, a.roles, a.active AND o.active AS active, t.rights, t.datasets, t.hash,
+        """SELECT t.id, t.account, t.organisation, a.roles, a.active AND o.active AS active, t.rights, t.datasets, t.hash,
                   t.expires_at, t.used_at, t.revoked_at
            FROM identity.token t JOIN identity.account a ON a.name = t.account
-           JOIN identity.organisation o ON o.code = a.organisation WHERE t.id = %s""",
-        [id],
+           JOIN identity.organisation o ON o.code = a.organisation WHERE t.id = ANY(%s)""",
+        [list(ids)],
     )
+    return {row.id: row for row in rows}
 
 
 def tokens(tx: Transaction, account: str, after: str, limit: int) -> list[TokenRow]:

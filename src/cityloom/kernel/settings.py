@@ -63,6 +63,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "separated by commas."
         ),
     ] = ""
+    webhook_allowed: Annotated[
+        str,
+        Meta(
+            description="Hosts and networks that change rows may be sent to although they are not public, separated by "
+            "commas; plain http is taken only while this is set."
+        ),
+    ] = ""
     language: Annotated[str, Meta(description="Language of messages when the caller names none: zh or en.")] = "zh"
     public_url: Annotated[str, Meta(description="Address under which callers reach the city, for links.")] = ""
     secure_cookies: Annotated[bool, Meta(description="Send session cookies over TLS only.")] = True

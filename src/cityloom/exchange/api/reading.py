@@ -1,7 +1,7 @@
 """Reading what was delivered: datasets, change rows, current state, quarantined rows, templates.
 
-For now a dataset is read by its keeper (and the platform); other organisations will read through grants, whose fields
-and row filter become the `View` that every read of the lake needs.
+Here a dataset is read by its keeper (and the platform). Other organisations read through grants, whose fields and row
+filter become the `View` that every read of the lake needs (`excerpts`).
 """
 
 import io
@@ -67,6 +67,10 @@ class Feed:
         for batch in self._batches:
             if batch.num_rows:
                 yield encoder.encode_lines(batch.to_pylist())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The record batches as they are."""
+        yield from self._batches
 
     def close(self) -> None:
         """Give the lake session back."""

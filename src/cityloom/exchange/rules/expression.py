@@ -102,8 +102,11 @@ FUNCTIONS: dict[str, Function] = {
 """years_between counts whole years (age); birth_date_of and sex_of (1 man, 2 woman) read an identity number."""
 
 
-def condition(text: str, fields: Mapping[str, ResolvedField], today: date) -> Condition:
-    """The check's condition, typed. Its SQL is NULL where it cannot be told. Raises UnfitError."""
+def condition(text: str, fields: Mapping[str, ResolvedField], today: date, of: str = "") -> Condition:
+    """The check's condition, typed. Its SQL is NULL where it cannot be told. Raises UnfitError.
+
+    With `of` the fields are those of a STRUCT column of that name.
+    """
     if len(text) > LONGEST:
         raise UnfitError(f"{text[:40]}…", "long")
     try:
@@ -113,7 +116,7 @@ def condition(text: str, fields: Mapping[str, ResolvedField], today: date) -> Co
     tree = trees[0] if len(trees) == 1 else None
     if tree is None:
         raise UnfitError(text[:40], "syntax")
-    renderer = Renderer(fields, today)
+    renderer = Renderer(fields, today, of)
     part = renderer.render(tree)
     if part.sort != "boolean":
         raise UnfitError(text[:40], "condition")
@@ -129,9 +132,10 @@ def _spot(error: Exception) -> str:
 class Renderer:
     """Walks a parse tree once; each method answers for one family of nodes."""
 
-    def __init__(self, fields: Mapping[str, ResolvedField], today: date) -> None:
+    def __init__(self, fields: Mapping[str, ResolvedField], today: date, of: str = "") -> None:
         self.computes = False
         self._fields = fields
+        self._of = (of,) if of else ()
         self._delivery = constant(today)
         self._methods: dict[type[exp.Expr], Callable[[exp.Expr], Part]] = {
             exp.Column: self._column,
@@ -165,7 +169,7 @@ class Renderer:
         field = self._fields.get(node.name)
         if field is None or node.args.get("table") is not None:
             raise UnfitError(_written(node), "unknown")
-        return Part(name(field.name), SORTS[field.type], (field.name,))
+        return Part(name(*self._of, field.name), SORTS[field.type], (field.name,))
 
     def _literal(self, node: exp.Expr) -> Part:
         if node.is_string:

@@ -1,6 +1,6 @@
 """Reads change rows and current state out of the lake, through a view of fields and rows that is always named."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 import duckdb
@@ -17,16 +17,25 @@ FIRST_WINDOW = 100_000
 WINDOW_BYTES = 64 << 20
 """About what is read of the change rows at once; so much memory a reader takes, however much it asks for."""
 WIDEN = 8
+WAS = "_was"
+"""What a row was before its change."""
 
 
 class View(msgspec.Struct, frozen=True):
     """What a reader may see: these fields, of the rows for which `rows` (SQL over the fields) holds.
 
-    There is no reading without one, so that a grant cannot be forgotten.
+    There is no reading without one, so that a grant cannot be forgotten. `was` is the same condition over the fields of
+    the STRUCT column `WAS`; `masked` has SQL for what is shown in a field's place.
     """
 
     fields: tuple[str, ...]
     rows: str = "true"
+    was: str = "true"
+    masked: Mapping[str, str] = {}
+
+    def shown(self, field: str) -> str:
+        """SQL of what is shown for a field, without its name."""
+        return self.masked.get(field, sql.name(field))
 
 
 def whole(shape: Shape) -> View:
@@ -70,15 +79,16 @@ def _query(shape: Shape, view: View) -> str:
     """Change rows between two sequences as the view shows them."""
     fields = ", ".join(sql.name(name) for name in view.fields)
     shown = ", ".join(
-        sql.name(name)
+        f"{view.shown(name)} AS {sql.name(name)}"
         if name in shape.key
-        else f"CASE WHEN _op <> 'delete' THEN {sql.name(name)} END AS {sql.name(name)}"
+        else f"CASE WHEN _op <> 'delete' THEN {view.shown(name)} END AS {sql.name(name)}"
         for name in view.fields
     )
-    operation, before = "_op", ""
+    operation, source = "_op", shape.changes
     if view.rows != "true":
-        before = ", _before"
-        was = f"coalesce((SELECT {view.rows} FROM (SELECT unnest(_before))), false)"
+        # of a row that the lake keeps inlined, no single field of a STRUCT can be read; so the whole is read first
+        source = f"(SELECT *, CASE WHEN _op <> 'insert' THEN _before END AS {WAS} FROM {shape.changes})"
+        was = f"({WAS} IS NOT NULL AND coalesce({view.was}, false))"
         after = f"(_op <> 'delete' AND coalesce({view.rows}, false))"
         operation = (
             f"CASE WHEN {after} AND {was} THEN 'update' WHEN {after} THEN 'insert'"
@@ -86,17 +96,40 @@ def _query(shape: Shape, view: View) -> str:
         )
     return f"""
         SELECT _sequence, _op, _delivery, _cause, _at, _as_of, {shown}
-        FROM (SELECT _sequence, {operation} AS _op, _delivery, _cause, _at, _as_of, {fields}{before} FROM {shape.changes}
+        FROM (SELECT _sequence, {operation} AS _op, _delivery, _cause, _at, _as_of, {fields} FROM {source}
               WHERE _sequence > ? AND _sequence <= ?) WHERE _op IS NOT NULL
     """
 
 
 def records(cursor: duckdb.DuckDBPyConnection, shape: Shape, view: View) -> Iterator[pa.RecordBatch]:
     """The current state as the view shows it; at least one batch, be it empty."""
-    fields = ", ".join(sql.name(name) for name in view.fields)
-    reader = cursor.execute(f"SELECT {fields} FROM {shape.current} WHERE {view.rows}").to_arrow_reader(BATCH)
+    reader = cursor.execute(f"SELECT {_shown(view)} FROM {_rows(shape, view)}").to_arrow_reader(BATCH)
     yield _nothing(reader.schema)
     yield from reader
+
+
+def counts(
+    cursor: duckdb.DuckDBPyConnection, shape: Shape, view: View, smallest: int
+) -> list[dict[str, str | int | None]]:
+    """How many rows of the current state have each combination of what the view shows; groups below `smallest` left out."""
+    names = [sql.name(name) for name in view.fields]
+    grouped = ", ".join([f"CAST({view.shown(name)} AS VARCHAR) AS {sql.name(name)}" for name in view.fields])
+    order = ", ".join(names)
+    table = cursor.execute(
+        f"SELECT {grouped}, count(*) AS rows FROM {_rows(shape, view)} GROUP BY ALL HAVING count(*) >= ? ORDER BY {order}",
+        [smallest],
+    ).to_arrow_table()
+    return list(table.to_pylist())
+
+
+def _shown(view: View) -> str:
+    return ", ".join(f"{view.shown(name)} AS {sql.name(name)}" for name in view.fields)
+
+
+def _rows(shape: Shape, view: View) -> str:
+    """The rows of the view. A query of its own, so that the filter never reads a name that a mask gave."""
+    fields = ", ".join(sql.name(name) for name in view.fields)
+    return f"(SELECT {fields} FROM {shape.current} WHERE {view.rows})"
 
 
 def _nothing(schema: pa.Schema) -> pa.RecordBatch:

@@ -117,6 +117,15 @@ def installed(tx: Transaction) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
+def queryable(tx: Transaction) -> list[DatasetRow]:
+    """Active datasets whose single records may be asked for."""
+    return tx.all(
+        DatasetRow,
+        """SELECT name, organisation, last_sequence, floor_sequence, active FROM exchange.dataset
+           WHERE active AND (spec ->> 'queryable')::boolean ORDER BY name""",
+    )
+
+
 def retire(tx: Transaction, active: list[str]) -> int:
     """Mark the datasets that no pack declares any more; their records stay."""
     return tx.execute("UPDATE exchange.dataset SET active = false WHERE active AND NOT name = ANY(%s)", [active])

@@ -8,6 +8,9 @@ from cityloom.kernel import sql
 SCHEMA = ("lake", "exchange")
 RETAINED = "retained"
 """Cause of a row at the floor of the change rows: not a change, but what a key falls back to (store.retention)."""
+UNREADABLE = ("DATE", "TIMESTAMP")
+"""Types that DuckLake 1.5.5 cannot read back inside a STRUCT that it keeps inlined: reading one ends the whole DuckDB.
+Change rows with such a `_before` go to a file at once."""
 BOOKKEEPING = "_sequence BIGINT, _delivery VARCHAR, _at TIMESTAMP"
 
 
@@ -92,6 +95,11 @@ def create_tables(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:
     )
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {shape.confirmed} ({BOOKKEEPING}, {keys})")
     _add_columns(cursor, shape)
+    if any(kind in UNREADABLE for _, kind in shape.columns):
+        cursor.execute(
+            "CALL lake.set_option('data_inlining_row_limit', 0, schema => ?, table_name => ?)",
+            [SCHEMA[1], f"{shape.dataset}__changes"],
+        )
 
 
 def _add_columns(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:

@@ -1,6 +1,8 @@
 """Who sends a request: looks up the token or the session it shows, and opens transactions for identity's own work."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 
 from cityloom.identity import store
 from cityloom.identity.contracts import Credentials
@@ -31,18 +33,35 @@ def enter(parts: Parts, shown: Credentials) -> tuple[Principal, store.SessionRow
 
 def by_token(parts: Parts, shown: Credentials) -> Principal:
     """The account of an API token, narrowed to what the token may."""
-    secret = tokens.parse_token(shown.authorization)
-    if secret is None:
-        raise Unauthorised("identity.token_refused")
-    now = parts.clock.now()
     with everywhere(parts, "anonymous") as tx:
-        row = store.token_use(tx, secret.id)
-        if row is None or not tokens.same(row.hash, secret.hash):
-            raise Unauthorised("identity.token_refused")
-        if not row.active or not tokens.usable(row.expires_at, row.revoked_at, now):
-            raise Unauthorised("identity.token_refused")
-        if row.used_at is None or now - row.used_at >= tokens.TOUCH:
-            store.touch_token(tx, secret.id, now)
+        found = by_tokens(tx, parts, [shown.authorization])[0]
+    if isinstance(found, Unauthorised):
+        raise found
+    return found
+
+
+def by_tokens(tx: Transaction, parts: Parts, shown: Sequence[str]) -> list[Principal | Unauthorised]:
+    """The accounts of API tokens (headers `Authorization`), or why one lets nobody in; in a scope that sees them all."""
+    now = parts.clock.now()
+    secrets = [tokens.parse_token(each) for each in shown]
+    known = store.token_uses(tx, list({secret.id for secret in secrets if secret}))
+    found = [_of_token(secret, known, now) for secret in secrets]
+    used = {secret.id for secret, one in zip(secrets, found, strict=True) if secret and isinstance(one, Principal)}
+    for id in sorted(used):
+        before = known[id].used_at
+        if before is None or now - before >= tokens.TOUCH:
+            store.touch_token(tx, id, now)
+    return found
+
+
+def _of_token(
+    secret: tokens.TokenSecret | None, known: Mapping[str, store.TokenUse], now: datetime
+) -> Principal | Unauthorised:
+    row = known.get(secret.id) if secret else None
+    if secret is None or row is None or not tokens.same(row.hash, secret.hash):
+        return Unauthorised("identity.token_refused")
+    if not row.active or not tokens.usable(row.expires_at, row.revoked_at, now):
+        return Unauthorised("identity.token_refused")
     return Principal(
         name=row.account,
         organisation=row.organisation,

@@ -1,0 +1,85 @@
+"""Reading a part of a dataset for somebody who is not its keeper: fields, rows and masks that a grant gives.
+
+Nothing here asks the policies or writes to the audit log. The floor above holds the grant, and has decided and recorded
+before it calls (decision 0007).
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from cityloom.exchange.api import deliveries, gate
+from cityloom.exchange.api.reading import Feed
+from cityloom.exchange.contracts import DatasetFacts, Excerpt, FieldFacts, Standing
+from cityloom.exchange.rules import excerpts as rules
+from cityloom.exchange.spec import ResolvedDataset
+from cityloom.exchange.store import changes as change_store
+from cityloom.exchange.store import ledger
+from cityloom.kernel.context import Context
+from cityloom.kernel.errors import Gone
+
+
+def facts(ctx: Context, dataset: str) -> DatasetFacts:
+    """What others must know of a dataset to ask for it. Raises NotFound `exchange.dataset_unknown`."""
+    row = deliveries.describe(ctx, dataset)
+    declared = gate.dataset(ctx, dataset)
+    fields = tuple(FieldFacts(each.name, each.title, each.type, each.grade, each.personal) for each in declared.fields)
+    return DatasetFacts(
+        dataset, declared.title, row.organisation, declared.sharing, declared.refusal_law, declared.queryable,
+        declared.key, fields, row.last_sequence, row.floor_sequence,
+    )  # fmt: skip
+
+
+def queryable(ctx: Context) -> list[Standing]:
+    """Datasets whose single records may be asked for, and where each stands."""
+    with ctx.begin() as tx:
+        rows = ledger.queryable(tx)
+    return [Standing(row.name, row.organisation, row.last_sequence, row.floor_sequence) for row in rows]
+
+
+def check(ctx: Context, dataset: str, excerpt: Excerpt) -> None:
+    """Raises Invalid `exchange.excerpt_…` for fields, masks or a row filter that do not fit the dataset."""
+    rules.check(gate.dataset(ctx, dataset), excerpt)
+
+
+def shower(ctx: Context, dataset: str, excerpt: Excerpt) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """A function that shows one record (as its JSON says it) as the excerpt does; None if it is not let through."""
+    return rules.shower(gate.dataset(ctx, dataset), excerpt)
+
+
+def changes(ctx: Context, dataset: str, excerpt: Excerpt, since: int, limit: int) -> Feed:
+    """Change rows after `since` as the excerpt shows them; a row that leaves it is a delete.
+
+    Raises Gone `exchange.changes_gone` when some of them are past their retention.
+    """
+    row = deliveries.describe(ctx, dataset)
+    if since < row.floor_sequence:
+        raise Gone("exchange.changes_gone", since=since, floor=row.floor_sequence, dataset=dataset)
+    declared = gate.dataset(ctx, dataset)
+    view, shape = _view(declared, excerpt), gate.shape_of(declared)
+    stack = ExitStack()
+    cursor = stack.enter_context(ctx.lake.session())
+    upto = row.last_sequence
+    return Feed(change_store.changes(cursor, shape, view, since, upto, limit), upto, stack)
+
+
+def records(ctx: Context, dataset: str, excerpt: Excerpt) -> Feed:
+    """The current state as the excerpt shows it; `last_sequence` is where to go on with `changes`."""
+    row = deliveries.describe(ctx, dataset)
+    declared = gate.dataset(ctx, dataset)
+    view, shape = _view(declared, excerpt), gate.shape_of(declared)
+    stack = ExitStack()
+    cursor = stack.enter_context(ctx.lake.session())
+    return Feed(change_store.records(cursor, shape, view), row.last_sequence, stack)
+
+
+def counts(ctx: Context, dataset: str, excerpt: Excerpt, smallest: int) -> list[dict[str, str | int | None]]:
+    """How many records have each combination of the excerpt's fields, groups smaller than `smallest` left out."""
+    declared = gate.dataset(ctx, dataset)
+    with ctx.lake.session() as cursor:
+        return change_store.counts(cursor, gate.shape_of(declared), _view(declared, excerpt), smallest)
+
+
+def _view(declared: ResolvedDataset, excerpt: Excerpt) -> change_store.View:
+    lens = rules.lens(declared, excerpt)
+    return change_store.View(excerpt.fields, lens.rows, lens.was, lens.masked)

@@ -1,0 +1,66 @@
+"""Uses are kept before they are answered: rows for people, and in the audit log a digest over them."""
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from cityloom.kernel import secrets
+from cityloom.kernel.audit import api as audit
+from cityloom.kernel.audit.entry import Entry
+from cityloom.kernel.context import Parts
+from cityloom.kernel.db import Transaction
+from cityloom.sharing.store import uses
+from cityloom.sharing.store.uses import NewUse
+
+
+def new_id() -> str:
+    """An id of a use: ids sort as their times do."""
+    return f"u{time.time_ns():016x}{os.urandom(3).hex()}"
+
+
+def secret(parts: Parts, name: str) -> str:
+    """A secret of this city for sharing, as hexadecimal text."""
+    return secrets.load_or_make(parts.settings.secrets, f"sharing_{name}")
+
+
+def salt(parts: Parts, grant: str) -> str:
+    """The secret that makes pseudonyms of one grant unlike those of any other."""
+    return hashlib.sha256(f"{secret(parts, 'pseudonyms')} {grant}".encode()).hexdigest()
+
+
+def keep(tx: Transaction, made: Sequence[NewUse], refused: Sequence[Entry], now: datetime) -> list[int]:
+    """Write uses and refusals; the audit position that covers each use.
+
+    One entry for all uses that one account makes of one grant at once: it holds their number, the first and last id,
+    and the SHA-256 of their lines in order, so that no use can be changed or left out afterwards.
+    """
+    groups: dict[tuple[str, str, str], list[NewUse]] = {}
+    for use in made:
+        groups.setdefault((use.grant, use.account, use.purpose), []).append(use)
+    entries = [_entry(members, now) for members in groups.values()]
+    positions = audit.append(tx, [*refused, *entries])[len(refused) :]
+    placed = dict(zip(groups, positions, strict=True))
+    found = [placed[use.grant, use.account, use.purpose] for use in made]
+    if made:
+        uses.add(tx, made, found, now)
+    return found
+
+
+def _entry(members: Sequence[NewUse], now: datetime) -> Entry:
+    first = members[0]
+    lines = hashlib.sha256(b"".join(use.line() for use in members)).hexdigest()
+    return Entry(
+        time=now,
+        actor=first.account,
+        organisation=first.organisation,
+        action="sharing.used",
+        subject=f"grant:{first.grant}",
+        purpose=first.purpose,
+        request=first.request,
+        facts={
+            "dataset": first.dataset, "uses": len(members), "first": first.id, "last": members[-1].id,
+            "digest": f"sha256:{lines}", "cases": tuple(dict.fromkeys(use.case for use in members))[:20],
+        },
+    )  # fmt: skip

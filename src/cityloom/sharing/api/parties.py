@@ -1,0 +1,49 @@
+"""What requests and grants have in common: who may see and move them, and in which scope they are written.
+
+Rows name both parties, and each party reads them in its own scope. A move touches rows of both (the flow belongs to the
+keeper, the act to whoever moves), so it is written in the platform's scope, after the row was seen in the caller's own
+scope and the policies have permitted the move.
+"""
+
+from contextlib import AbstractContextManager
+
+from cityloom.kernel.access import Resource
+from cityloom.kernel.context import Context
+from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
+from cityloom.kernel.flow import api as flow
+from cityloom.kernel.flow.contracts import Act as FlowAct
+from cityloom.kernel.flow.contracts import Record
+from cityloom.sharing.contracts import Act, Step
+from cityloom.sharing.rules import terms
+from cityloom.sharing.rules.using import Live
+from cityloom.sharing.store.grants import GrantRow
+from cityloom.sharing.store.requests import RequestRow
+
+
+def everywhere(ctx: Context) -> AbstractContextManager[Transaction]:
+    """A transaction that reaches the rows of both parties."""
+    return ctx.parts.db.begin(Scope(EVERY_ORGANISATION, ctx.principal.name))
+
+
+def resource(row: RequestRow | GrantRow | Live) -> Resource:
+    """A request or grant as the policies see it. It goes by its dataset's name, so that tokens can be narrowed to it."""
+    facts = {"organisation": row.organisation, "keeper": row.keeper, "purpose": row.purpose}
+    return Resource("Sharing", row.dataset, facts)
+
+
+def flow_act(ctx: Context, row: RequestRow | GrantRow, act: Act) -> FlowAct:
+    """The act as the flow engine takes it."""
+    roles = terms.parts_of(ctx.principal, row.organisation, row.keeper)
+    return FlowAct(ctx.principal.name, roles, ctx.clock.now(), act.key, act.reason)
+
+
+def steps(ctx: Context, number: int) -> tuple[Step, ...]:
+    """The moves of a flow, for a party to it."""
+    with everywhere(ctx) as tx:
+        return tuple(_step(record) for record in flow.history(tx, number))
+
+
+def _step(record: Record) -> Step:
+    return Step(
+        record.version, record.move, record.target, record.actor, record.role, record.reason, record.at, record.due
+    )

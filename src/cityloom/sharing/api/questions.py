@@ -1,0 +1,294 @@
+"""Questions about single records, and claims to verify, under a grant: answered in groups.
+
+The audit log takes some thousand transactions a second and many times as many entries. So what is asked while a group is
+being answered waits for the next one: one transaction looks up all tokens, grant versions, quotas and records, writes
+every use and its audit entries, and commits; only then is each question answered, with its signature.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from cityloom.exchange.api import excerpts
+from cityloom.identity import api as identity
+from cityloom.identity.contracts import Credentials
+from cityloom.kernel.access import Principal
+from cityloom.kernel.audit.entry import Entry
+from cityloom.kernel.context import Context, Parts
+from cityloom.kernel.db import PLATFORM, Transaction
+from cityloom.kernel.errors import BadRequest, Problem, Refused, Throttled, Unavailable
+from cityloom.kernel.words import Words
+from cityloom.sharing.api import grants, logbook
+from cityloom.sharing.api.held import Held
+from cityloom.sharing.contracts import Answer, Claims, LineAnswer, Question, Signature, Statement
+from cityloom.sharing.rules import files, using
+from cityloom.sharing.rules.using import Live
+from cityloom.sharing.store import projections, uses
+from cityloom.sharing.store.projections import ProjectionRow
+from cityloom.sharing.store.uses import NewUse
+
+MOST = 64
+"""Questions in a group."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question as it came in."""
+
+    grant: str
+    way: str
+    question: Question
+    credentials: Credentials
+    purpose: str
+    request: str
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        return self.question.claims if isinstance(self.question, Claims) else {}
+
+
+class Permitted(msgspec.Struct, frozen=True):
+    """A question whose asker may ask it, by its place in the group."""
+
+    place: int
+    asked: Asked
+    who: Principal
+    grant: Live
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a question will be answered with."""
+
+    permitted: Permitted
+    copy: ProjectionRow
+    shown: dict[str, Any] | None
+    use: NewUse
+
+
+Waiting = tuple[Asked, "asyncio.Future[Answer]"]
+
+
+class Desk:
+    """Gathers the questions of one process and answers them in groups."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._answerer = Answerer(parts)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sharing-desk")
+        self._waiting: list[Waiting] = []
+        self._busy: asyncio.Task[None] | None = None
+
+    async def ask(self, asked: Asked) -> Answer:
+        """The answer, after its use is kept. Raises the Problem for which there is none."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, future))
+        if self._busy is None or self._busy.done():
+            self._busy = asyncio.create_task(self._work())
+        return await future
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            try:
+                answers = await loop.run_in_executor(self._thread, self._answerer.answer, [each for each, _ in group])
+            except Exception as failure:  # noqa: BLE001 - each asker of the group is told
+                answers = [failure] * len(group)
+            for (_, future), answer in zip(group, answers, strict=True):
+                if future.done():
+                    continue
+                if isinstance(answer, Answer):
+                    future.set_result(answer)
+                else:
+                    future.set_exception(answer)
+
+
+class Answerer:
+    """Answers groups, one at a time."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._held = Held(parts)
+        self._secret = bytes.fromhex(logbook.secret(parts, "record_keys"))
+
+    def answer(self, group: Sequence[Asked]) -> list[Answer | Exception]:
+        """One answer, or the reason why not, for each question."""
+        answers: list[Answer | Exception] = [Unavailable("kernel.database_unreachable")] * len(group)
+        now = self.parts.clock.now()
+        with self.parts.db.begin(PLATFORM) as tx:
+            permitted, refused = self._permit(tx, group, answers, now)
+            permitted = self._metered(tx, permitted, answers, now)
+            found = self._look_up(tx, permitted, answers)
+            positions = logbook.keep(tx, [each.use for each in found], refused, now)
+        for each, position in zip(found, positions, strict=True):
+            answers[each.permitted.place] = self._sign(each, position, now)
+        return answers
+
+    def _permit(
+        self, tx: Transaction, group: Sequence[Asked], answers: list[Answer | Exception], now: datetime
+    ) -> tuple[list[Permitted], list[Entry]]:
+        """Who asks, and whether the grant is theirs, for this purpose, now, and gives this."""
+        people = self._people(tx, group)
+        grants = self._held.grants(tx, {each.grant for each in group})
+        permitted, refused = [], []
+        for place, (asked, who) in enumerate(zip(group, people, strict=True)):
+            grant = grants.get(asked.grant)
+            problem = who if isinstance(who, Exception) else self._refusal(who, asked, grant, now)
+            if problem is None and grant is not None and isinstance(who, Principal):
+                permitted.append(Permitted(place, asked, who, grant))
+                continue
+            answers[place] = problem or Refused("sharing.grant_unknown", grant=asked.grant)
+            if isinstance(who, Principal) and isinstance(problem, Refused):
+                refused.append(_refused(asked, who, now))
+        return permitted, refused
+
+    def _people(self, tx: Transaction, group: Sequence[Asked]) -> list[Principal | Exception]:
+        texts = [each.credentials.authorization for each in group]
+        found: list[Principal | Exception] = list(identity.authenticate_tokens(tx, self.parts, texts))
+        for place, each in enumerate(group):
+            if not each.credentials.authorization:
+                try:
+                    found[place] = identity.authenticate(self.parts, each.credentials)
+                except Problem as problem:
+                    found[place] = problem
+        return found
+
+    def _refusal(self, who: Principal, asked: Asked, grant: Live | None, now: datetime) -> Problem | None:
+        """Why this is not answered; None if it is."""
+        problem = self._held.refusal(who, asked.grant, grant, asked.way, asked.purpose, now)
+        if problem is not None or grant is None:
+            return problem
+        return using.wrong_key(grant, asked.question.key) or using.wrong_claims(grant, asked.claims)
+
+    def _metered(
+        self, tx: Transaction, permitted: list[Permitted], answers: list[Answer | Exception], now: datetime
+    ) -> list[Permitted]:
+        """Those within their grants' quotas; the others are told when to come again."""
+        if not permitted:
+            return []
+        numbers: dict[str, int] = {}
+        for each in permitted:
+            numbers[each.grant.id] = numbers.get(each.grant.id, 0) + 1
+        grants = {each.grant.id: each.grant for each in permitted}
+        counted = [(id, grants[id].organisation, grants[id].keeper, number) for id, number in numbers.items()]
+        local = now.astimezone(self.parts.calendars.city.table.zone)
+        minute = now.replace(second=0, microsecond=0)
+        metered = {row.granted: row for row in uses.meter(tx, counted, local.date(), minute, now)}
+        within = []
+        for each in permitted:
+            row = metered[each.grant.id]
+            numbers[each.grant.id] -= 1
+            problem = _over(
+                each.grant, row.in_day - numbers[each.grant.id], row.in_minute - numbers[each.grant.id], now
+            )
+            if problem is None:
+                within.append(each)
+            else:
+                answers[each.place] = problem
+        return within
+
+    def _look_up(
+        self, tx: Transaction, permitted: Sequence[Permitted], answers: list[Answer | Exception]
+    ) -> list[Found]:
+        if not permitted:
+            return []
+        copies = projections.several(tx, list({each.grant.dataset for each in permitted}))
+        ready = []
+        for each in permitted:
+            copy = copies.get(each.grant.dataset)
+            if copy is None or copy.generation == 0:
+                answers[each.place] = Unavailable("sharing.copy_not_ready", dataset=each.grant.dataset)
+            else:
+                ready.append((each, copy, using.key_text(each.asked.question.key)))
+        if not ready:
+            return []
+        records = projections.records(
+            tx,
+            [copy.number for _, copy, _ in ready],
+            [copy.generation for _, copy, _ in ready],
+            [key for *_, key in ready],
+        )
+        return [self._found(each, copy, key, records.get(n)) for n, (each, copy, key) in enumerate(ready)]
+
+    def _found(self, permitted: Permitted, copy: ProjectionRow, key: str, record: str | None) -> Found:
+        asked, grant, who = permitted.asked, permitted.grant, permitted.who
+        shown = grant.show(msgspec.json.decode(record, type=dict[str, Any])) if record else None
+        fields = asked.claims or grant.terms.fields
+        use = NewUse(
+            grant.id, logbook.new_id(), who.organisation, grant.keeper, grant.dataset, who.name, asked.way,
+            asked.purpose, asked.question.case, ",".join(fields), using.digest(self._secret, grant.dataset, key),
+            shown is not None, None, copy.sequence, asked.request,
+        )  # fmt: skip
+        return Found(permitted, copy, shown, use)
+
+    def _sign(self, found: Found, position: int, now: datetime) -> Answer:
+        asked, grant, use = found.permitted.asked, found.permitted.grant, found.use
+        verified = asked.way == "verify"
+        followed = found.copy.followed_at
+        statement = Statement(
+            use=use.id,
+            grant=grant.id,
+            dataset=grant.dataset,
+            organisation=use.organisation,
+            purpose=asked.purpose,
+            case=asked.question.case,
+            fields=tuple(asked.claims or grant.terms.fields),
+            found=found.shown is not None,
+            record=None if verified else found.shown,
+            matches=using.matches(found.shown, asked.claims) if verified else None,
+            sequence=found.copy.sequence,
+            lag_seconds=round(max(0.0, (now - followed).total_seconds()), 3) if followed else -1.0,
+            at=now,
+            audit_position=position,
+        )
+        text = msgspec.json.encode(statement)
+        signed = self.parts.signer.sign(text)
+        value = base64.b64encode(signed.value).decode()
+        return Answer(text.decode(), Signature(signed.algorithm, signed.key_id, value))
+
+
+def _over(grant: Live, in_day: int, in_minute: int, now: datetime) -> Problem | None:
+    """Whether the question that is this many-th of its day and minute is one too many."""
+    if in_day > grant.terms.per_day:
+        return Throttled("sharing.quota_used", grant=grant.id, most=grant.terms.per_day, seconds=3600)
+    if in_minute > grant.terms.per_minute:
+        return Throttled("sharing.too_fast", grant=grant.id, most=grant.terms.per_minute, seconds=60 - now.second)
+    return None
+
+
+def _refused(asked: Asked, who: Principal, now: datetime) -> Entry:
+    return Entry(
+        time=now, actor=who.name, organisation=who.organisation, action="access.refused",
+        subject=f"grant:{asked.grant}", purpose=asked.purpose, request=asked.request, facts={"right": "sharing.use"},
+    )  # fmt: skip
+
+
+def keys_of_file(ctx: Context, grant: str, content: bytes) -> list[tuple[str, ...]]:
+    """The keys that a file asks for under a grant. Right `sharing.use`; raises what `files.keys` raises."""
+    row = grants.asked(ctx, "sharing.use", grant)
+    return files.keys(content, excerpts.facts(ctx, row.dataset).key)
+
+
+async def answer_lines(desk: Desk, asked: Sequence[Asked], words: Words, language: str) -> AsyncIterator[LineAnswer]:
+    """The answers to a file's lines in order, a group at a time; a line that is refused does not stop the others."""
+    for start in range(0, len(asked), MOST):
+        group = asked[start : start + MOST]
+        answers = await asyncio.gather(*(desk.ask(each) for each in group), return_exceptions=True)
+        for line, answer in enumerate(answers, start + 2):
+            if isinstance(answer, Answer):
+                yield LineAnswer(line, answer.statement, answer.signature)
+            elif isinstance(answer, Problem):
+                detail, remedy = words.problem(answer, language)
+                yield LineAnswer(line, code=answer.code, detail=detail, remedy=remedy)
+            else:
+                raise answer
+
+
+def check_purpose(purpose: str) -> str:
+    """A purpose as the header X-Purpose has it. Raises BadRequest `identity.purpose_wrong`."""
+    if not identity.PURPOSE.fullmatch(purpose):
+        raise BadRequest("identity.purpose_wrong")
+    return purpose

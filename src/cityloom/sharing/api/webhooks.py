@@ -1,0 +1,191 @@
+"""Subscriptions that are pushed: change rows through a grant, sent in order, signed, until they are taken.
+
+A page that is not taken is sent again after pauses that double. Given up at last, it becomes a dead letter and the
+subscription is held: nothing after it is sent before its holder asks for a replay, so no change is ever skipped.
+"""
+
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from cityloom.exchange.api import excerpts
+from cityloom.identity.api import accounts
+from cityloom.kernel import log
+from cityloom.kernel.access import Principal
+from cityloom.kernel.context import Context
+from cityloom.kernel.errors import Conflict, NotFound, Problem
+from cityloom.sharing import connectors
+from cityloom.sharing.api import grants, parties, reading
+from cityloom.sharing.contracts import NewWebhook, Pushed, Webhook
+from cityloom.sharing.rules import pushes
+from cityloom.sharing.store import grants as grant_store
+from cityloom.sharing.store import webhooks as store
+from cityloom.sharing.store.webhooks import WebhookRow
+
+logger = log.logger("sharing")
+
+PAGE = 1_000
+"""Change rows in a page."""
+AT_ONCE = 8
+QUIET = timedelta(seconds=2)
+"""Until one that had nothing new is looked at again."""
+
+
+def webhook_of(ctx: Context, row: WebhookRow) -> Webhook:
+    """As its parties see it."""
+    with ctx.begin() as tx:
+        dead = tuple(store.dead_letters(tx, row.id))
+    return Webhook(
+        row.id, row.granted, row.url, row.case_reference, row.state, row.cursor, row.failures, row.next_at, row.sent_at,
+        row.last_error, dead,
+    )  # fmt: skip
+
+
+def add(ctx: Context, grant: str, wish: NewWebhook) -> Webhook:
+    """Send the change rows of a grant to an address from now on. Right `sharing.use`, for the grant's purpose.
+
+    Raises NotFound, Refused, Conflict `sharing.grant_…`, Invalid `sharing.webhook_url`, Gone `exchange.changes_gone`.
+    """
+    row = reading.enter(ctx, grant, "changes", wish.case)[0]
+    pushes.check_url(wish.url, plain_allowed=bool(_allowed(ctx)))
+    now = ctx.clock.now()
+    new = WebhookRow(
+        f"w{uuid4().hex[:16]}", grant, row.organisation, row.keeper, ctx.principal.name, wish.url, wish.case, "active",
+        wish.since, 0, now, None, "",
+    )  # fmt: skip
+    with parties.everywhere(ctx) as tx:
+        store.add(tx, new)
+        ctx.record(tx, "sharing.webhook_added", f"grant:{grant}", webhook=new.id, since=wish.since)
+    return webhook_of(ctx, new)
+
+
+def listing(ctx: Context, grant: str) -> list[Webhook]:
+    """Those of a grant. Right `sharing.read`."""
+    grants.asked(ctx, "sharing.read", grant)
+    with ctx.begin() as tx:
+        rows = store.of_grant(tx, grant)
+    return [webhook_of(ctx, row) for row in rows]
+
+
+def stop(ctx: Context, grant: str, id: str) -> Webhook:
+    """Send nothing more. Right `sharing.use`. Raises NotFound `sharing.webhook_unknown`."""
+    row = _asked(ctx, grant, id)
+    with parties.everywhere(ctx) as tx:
+        store.set_state(tx, row.id, "stopped", "")
+        ctx.record(tx, "sharing.webhook_stopped", f"grant:{grant}", webhook=id)
+    return webhook_of(ctx, _asked(ctx, grant, id))
+
+
+def replay(ctx: Context, grant: str, id: str, since: int) -> Webhook:
+    """Send everything after `since` (again), a dead letter and what was held behind it first of all.
+
+    Right `sharing.use`. Raises NotFound `sharing.webhook_unknown`, Conflict `sharing.grant_…`.
+    """
+    row = _asked(ctx, grant, id)
+    reading.enter(ctx, grant, "changes", row.case_reference)
+    with parties.everywhere(ctx) as tx:
+        store.replay(tx, id, since, ctx.clock.now())
+        ctx.record(tx, "sharing.webhook_replayed", f"grant:{grant}", webhook=id, since=since)
+    return webhook_of(ctx, _asked(ctx, grant, id))
+
+
+def _asked(ctx: Context, grant: str, id: str) -> WebhookRow:
+    grants.asked(ctx, "sharing.use", grant)
+    with ctx.begin() as tx:
+        row = store.find(tx, grant, id)
+    if row is None:
+        raise NotFound("sharing.webhook_unknown", webhook=id)
+    return row
+
+
+def push(ctx: Context) -> None:
+    """Send what is due. As the platform; safe to run twice: a page may then come twice, and says which it is."""
+    with ctx.begin() as tx:
+        due = store.due(tx, ctx.clock.now(), 10 * AT_ONCE)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sharing-push") as threads:
+        for row, failure in zip(due, threads.map(lambda each: _push(ctx, each), due), strict=True):
+            if failure is not None:
+                logger.warning("push_failed", webhook=row.id, kind=type(failure).__name__)
+
+
+def _push(ctx: Context, row: WebhookRow) -> Exception | None:
+    """One page, or several while there are more; a failure of ours is told and stops no other subscription."""
+    try:
+        while True:
+            after = _page(ctx, row)
+            if after is None:
+                return None
+            row = after
+    except Exception as failure:  # noqa: BLE001 - told by the caller
+        return failure
+
+
+def _page(ctx: Context, row: WebhookRow) -> WebhookRow | None:
+    """Send one page; the subscription as it is then, if there is more to send."""
+    now = ctx.clock.now()
+    try:
+        body, upto, sends = _body(ctx, row)
+    except Problem as problem:
+        with ctx.begin() as tx:
+            store.set_state(tx, row.id, "stopped", problem.code)
+        return None
+    error = connectors.send(row.url, body, _headers(ctx, body), _allowed(ctx)) if sends else ""
+    with ctx.begin() as tx:
+        if error:
+            _missed(ctx, tx, row, error)
+            return None
+        ours = store.taken(tx, row, upto, sends, now, now if sends else now + QUIET)
+    return msgspec.structs.replace(row, cursor=upto, failures=0) if ours and sends else None
+
+
+def _missed(ctx: Context, tx: Any, row: WebhookRow, error: str) -> None:
+    failures, now = row.failures + 1, ctx.clock.now()
+    store.failed(tx, row, failures, error, now + pushes.pause(failures))
+    if failures >= pushes.MOST_TRIES:
+        store.bury(tx, row, failures, error, now)
+        store.set_state(tx, row.id, "held", error)
+
+
+def _body(ctx: Context, row: WebhookRow) -> tuple[bytes, int, bool]:
+    """The next page, up to where it goes, and whether there is anything in it.
+
+    Read as the account that set it up would read now: it must still be there with its roles, the grant must stand, and
+    a page with rows is a use that is kept before it is sent.
+    """
+    with ctx.begin() as tx:
+        grant = grant_store.find(tx, row.granted)
+    if grant is None or grant.state != "active":
+        raise Conflict("sharing.grant_over", grant=row.granted, state=grant.state if grant else "")
+    account = accounts.find(ctx, row.account)
+    roles = frozenset(str(role) for role in account.roles) if account.active else frozenset[str]()
+    holder = Principal(row.account, account.organisation, roles)
+    acting = Context(ctx.parts, holder, purpose=grant.purpose, language=ctx.language, request=ctx.request)
+    live, excerpt = reading.enter(acting, row.granted, "changes", row.case_reference)
+    with closing(excerpts.changes(acting, live.dataset, excerpt, row.cursor, PAGE)) as feed:
+        rows = tuple(each for batch in feed.batches() for each in batch.to_pylist())
+        upto = int(rows[-1]["_sequence"]) if len(rows) == PAGE else max(feed.last_sequence, row.cursor)
+    if rows:
+        reading.keep(acting, live, "changes", row.case_reference, upto, len(rows))
+    pushed = Pushed(
+        webhook=row.id, grant=row.granted, dataset=live.dataset, purpose=grant.purpose, case=row.case_reference,
+        since=row.cursor, upto=upto, sent_at=ctx.clock.now(), rows=rows,
+    )  # fmt: skip
+    return msgspec.json.encode(pushed), upto, bool(rows)
+
+
+def _headers(ctx: Context, body: bytes) -> dict[str, str]:
+    signed = ctx.parts.signer.sign(body)
+    value = base64.b64encode(signed.value).decode()
+    return {
+        "Content-Type": "application/json",
+        "X-CityLoom-Signature": f'algorithm="{signed.algorithm}", key="{signed.key_id}", value="{value}"',
+    }
+
+
+def _allowed(ctx: Context) -> tuple[str, ...]:
+    return tuple(ctx.settings.webhook_allowed.replace(",", " ").split())

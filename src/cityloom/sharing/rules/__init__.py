@@ -1,0 +1,1 @@
+"""Decisions of sharing: what may be asked, offered and used."""

@@ -1,0 +1,29 @@
+"""The town of these tests, behind its HTTP door, in this process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from litestar.testing import TestClient
+
+from cityloom import app
+from cityloom.kernel.jobs import platform_context
+from cityloom.server import make_app
+from scratch import Scratch
+from sharing.sharing_kit import Door, Town, TurnedClock, write_pack
+
+
+@pytest.fixture
+def town(scratch: Scratch, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
+    """Three departments; civil keeps what there is."""
+    packs = write_pack(tmp_path / "packs", getattr(request, "param", ""))
+    settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
+    opened, clock = app.open_parts(settings), TurnedClock()
+    parts = msgspec.structs.replace(opened, clock=clock)
+    for module in app.MODULES:
+        if module.install:
+            module.install(platform_context(parts, "install"))
+    with TestClient(make_app(parts)) as client:
+        doors = [Door(client, parts, name) for name in ("civil", "housing", "other")]
+        yield Town(parts, clock, scratch.admin_url, *doors)

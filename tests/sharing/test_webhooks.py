@@ -1,0 +1,197 @@
+"""Change rows that are pushed: in order, signed, again until they are taken, and never to where they may not go."""
+
+import base64
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import msgspec
+import pytest
+
+from cityloom.identity.api import accounts
+from cityloom.kernel.audit.keys import Signature
+from cityloom.kernel.context import Context
+from cityloom.sharing.api import webhooks
+from sharing.sharing_kit import ROWS, Town
+
+HEAD = ROWS.splitlines()[0]
+
+
+class Subscriber:
+    """An address that answers as a test wants, and keeps what it got."""
+
+    def __init__(self) -> None:
+        self.status = 204
+        self.got: list[tuple[bytes, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.got.append((body, self.headers["x-cityloom-signature"]))
+                self.send_response(outer.status)
+                self.send_header("content-length", "0")
+                self.send_header("location", "http://127.0.0.1:1/")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/changes"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def pages(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(body) for body, _ in self.got]
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    found = Subscriber()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+def platform(town: Town, allowed: str = "127.0.0.1") -> Context:
+    """The worker, where the operator allows this network."""
+    settings = msgspec.structs.replace(town.parts.settings, webhook_allowed=allowed)
+    return msgspec.structs.replace(town.platform, parts=msgspec.structs.replace(town.parts, settings=settings))
+
+
+def subscribe(town: Town, url: str, since: int = 0) -> dict[str, Any]:
+    """As the holder; set up past the door's check of plain http, which has a test of its own."""
+    ctx = platform(town)
+    principal = msgspec.structs.replace(
+        ctx.principal, name="housing-service", organisation="housing", roles=frozenset({"data_officer"})
+    )
+    acting = msgspec.structs.replace(ctx, principal=principal, purpose="rent_aid")
+    made = webhooks.add(acting, "r1", webhooks.NewWebhook(url, "c-1", since))
+    return msgspec.to_builtins(made)  # type: ignore[no-any-return]
+
+
+def standing(town: Town) -> dict[str, Any]:
+    [row] = town.housing.get("grants/r1/webhooks").json()
+    return row  # type: ignore[no-any-return]
+
+
+def test_change_rows_are_sent_signed_in_order_and_once(
+    town: Town, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "PAGE", 1)
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    subscribe(town, subscriber.url)
+    webhooks.push(platform(town))
+    pages = subscriber.pages()
+    assert [(row["id"], row["name"]) for page in pages for row in page["rows"]] == [
+        ("a1", "Anna Apple"), ("a3", "Cleo Cedar"),
+    ]  # fmt: skip
+    assert [(page["since"], page["upto"], page["case"], page["purpose"]) for page in pages] == [
+        (0, 1, "c-1", "rent_aid"), (1, 3, "c-1", "rent_aid"),
+    ]  # fmt: skip
+    body, header = subscriber.got[0]
+    parts = dict(re.findall(r'(\w+)="([^"]+)"', header))
+    signature = Signature(parts["algorithm"], parts["key"], base64.b64decode(parts["value"]))
+    assert town.parts.signer.public.verifies(signature, body)
+    town.clock.turn(seconds=5)
+    webhooks.push(platform(town))
+    assert len(subscriber.got) == 2
+    town.civil.deliver("d2", f"{HEAD}\na1,Anna Ash,N1,1980-05-01,1,true\n")
+    town.clock.turn(seconds=5)
+    webhooks.push(platform(town))
+    assert [(row["_op"], row["name"]) for row in subscriber.pages()[-1]["rows"]] == [("update", "Anna Ash")]
+    assert [(use["way"], use["rows"]) for use in town.civil.get("grants/r1/uses").json()] == [("changes", 1)] * 3
+
+
+def test_what_is_not_taken_is_sent_again_and_at_last_given_up(town: Town, subscriber: Subscriber) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    made = subscribe(town, subscriber.url)
+    subscriber.status = 500
+    pauses = []
+    for _ in range(15):
+        webhooks.push(platform(town))
+        webhooks.push(platform(town))  # too soon: nothing is sent
+        row = standing(town)
+        pauses.append(row["next_at"])
+        town.clock.turn(hours=1)
+    assert len(subscriber.got) == 15
+    assert len({body for body, _ in subscriber.got if b'"since":0' in body}) >= 1
+    held = standing(town)
+    assert (held["state"], held["last_error"], held["cursor"], held["failures"]) == ("held", "HTTP 500", 0, 15)
+    assert [(dead["since"], dead["tries"], dead["error"]) for dead in held["dead_letters"]] == [(0, 15, "HTTP 500")]
+    subscriber.status = 200
+    town.clock.turn(hours=2)
+    webhooks.push(platform(town))
+    assert len(subscriber.got) == 15
+    before = town.everything()
+    path = f"grants/r1/webhooks/{made['id']}"
+    replay = f"/api/sharing/{path}/replays"
+    for stranger, status in ((town.other, 404), (town.civil, 403)):
+        assert town.civil.client.post(replay, params={"since": 0}, headers=stranger.headers).status_code == status
+        assert town.civil.client.delete(f"/api/sharing/{path}", headers=stranger.headers).status_code == status
+    assert town.everything() == before
+    assert standing(town)["state"] == "held"
+    again = town.housing.client.post(replay, params={"since": 0}, headers=town.housing.headers)
+    assert again.json()["state"] == "active"
+    webhooks.push(platform(town))
+    assert [row["id"] for row in subscriber.pages()[-1]["rows"]] == ["a1", "a3"]
+    assert (standing(town)["state"], standing(town)["cursor"]) == ("active", 3)
+    stopped = town.housing.client.delete(f"/api/sharing/{path}", headers=town.housing.headers).json()
+    assert stopped["state"] == "stopped"
+    town.civil.deliver("d2", f"{HEAD}\na1,Anna Ash,N1,1980-05-01,1,true\n")
+    town.clock.turn(hours=1)
+    sent = len(subscriber.got)
+    webhooks.push(platform(town))
+    assert len(subscriber.got) == sent
+
+
+def test_a_redirect_is_not_followed(town: Town, subscriber: Subscriber) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    subscribe(town, subscriber.url)
+    subscriber.status = 307
+    webhooks.push(platform(town))
+    assert (standing(town)["last_error"], standing(town)["cursor"]) == ("HTTP 307", 0)
+
+
+def test_nothing_is_sent_to_the_private_network(town: Town, subscriber: Subscriber) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    body = {"url": subscriber.url, "case": "c-1"}
+    refused = town.housing.post("grants/r1/webhooks", body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "sharing.webhook_url")
+    for url in ("https://user@host.example/", "file:///etc/passwd", "https:///x"):
+        assert town.housing.post("grants/r1/webhooks", {"url": url, "case": "c"}).status_code == 422
+    assert town.housing.get("grants/r1/webhooks").json() == []
+    port = subscriber.server.server_address[1]
+    assert (
+        town.housing.post("grants/r1/webhooks", {"url": f"https://127.0.0.1:{port}/", "case": "c"}).status_code == 201
+    )
+    webhooks.push(platform(town, allowed=""))
+    assert subscriber.got == []
+    assert standing(town)["last_error"] == "exchange.pull_address_private"
+
+
+def test_it_stops_with_the_grant_and_with_the_account(town: Town, subscriber: Subscriber) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    assert town.other.post("grants/r1/webhooks", {"url": "https://x.example/", "case": "c"}).status_code == 404
+    assert town.civil.post("grants/r1/webhooks", {"url": "https://x.example/", "case": "c"}).status_code == 403
+    subscribe(town, subscriber.url)
+    town.civil.move("r1", "revoke", kind="grants", reason="over")
+    webhooks.push(platform(town))
+    assert subscriber.got == []
+    assert (standing(town)["state"], standing(town)["last_error"]) == ("stopped", "sharing.grant_over")
+
+
+def test_it_stops_when_its_account_lost_its_role(town: Town, subscriber: Subscriber) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    subscribe(town, subscriber.url)
+    accounts.give_roles(town.platform, "housing-service", [])
+    webhooks.push(platform(town))
+    assert subscriber.got == []
