@@ -163,16 +163,14 @@ class Desk:
         changes: list[Change],
         *,
         retired: bool = False,
-        grade: int = 0,
-        source: str = "",
     ) -> int:
         """Write a revision with its claims, lineage, search entry and event; its sequence."""
         breaking = retired or any(change.breaking for change in changes)
         revision = before.revision + 1 if before else 1
-        graded = max(self.grade(wish), grade)
+        graded = self.grade(wish)
         new = NewRevision(
             id, wish.keeper, wish, wish.code, revision, resources.next_sequence(self.tx), graded, digest_of(wish),
-            breaking, cause, self.ctx.principal.name, self.ctx.clock.now(), source, retired,
+            breaking, cause, self.ctx.principal.name, self.ctx.clock.now(), retired=retired,
         )  # fmt: skip
         resources.put(self.tx, new)
         held = [] if retired else claims.claims(wish, self.elements)
