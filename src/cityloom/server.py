@@ -1,6 +1,8 @@
 """The HTTP door: one ASGI application made of the modules' routes."""
 
 import gc
+import os
+import signal
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -51,7 +53,7 @@ def make_app(parts: Parts) -> Litestar:
 
 def create_app() -> Litestar:
     """What each web worker runs: settings from the environment, parts of its own."""
-    processes.die_with_parent()
+    processes.die_with_parent(signal.SIGKILL)
     settings = load()
     log.configure(settings.log_level)
     app = make_app(city.open_parts(settings))
@@ -62,7 +64,8 @@ def create_app() -> Litestar:
 
 def main() -> None:
     """Serve until told to stop: the web workers and the process that keeps them running (`python -m cityloom.server`)."""
-    processes.die_with_parent()
+    processes.die_with_parent(signal.SIGKILL)
+    os.environ[processes.PARENT] = str(os.getpid())
     settings = load()
     Granian(
         "cityloom.server:create_app",

@@ -13,7 +13,7 @@ from types import FrameType
 import httpx
 
 from cityloom import app
-from cityloom.kernel import log
+from cityloom.kernel import log, processes
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings, environment
 
@@ -99,6 +99,7 @@ class City:
         for old in figures.glob("*.db"):
             old.unlink()
         env = {**os.environ, **environment(self.settings), "PROMETHEUS_MULTIPROC_DIR": str(figures)}
+        env[processes.PARENT] = str(os.getpid())
         self.children = [Child("web", [sys.executable, "-m", "cityloom.server"], env)]
         work = [sys.executable, "-m", "cityloom.worker"]
         self.children += [Child(f"worker-{number}", work, env) for number in range(self.settings.job_workers)]

@@ -30,10 +30,11 @@ def shared_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCit
 
 
 @pytest.fixture
-def city(shared_city: RunningCity) -> RunningCity:
-    """The city, running and ready."""
+def city(shared_city: RunningCity) -> Iterator[RunningCity]:
+    """The city, running and ready; nobody goes on delivering to it when the test has failed."""
     shared_city.well()
-    return shared_city
+    yield shared_city
+    shared_city.quiet()
 
 
 @pytest.fixture

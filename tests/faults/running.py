@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -88,6 +88,8 @@ class RunningCity:
         self.process: subprocess.Popen[bytes] | None = None
         self._token = ""
         self._fresh = iter(DATASETS[1:])
+        self.at_work: list[Callable[[], None]] = []
+        """For each test that delivers to it, what ends its senders."""
 
     def dataset(self) -> str:
         """A dataset that nobody has used."""
@@ -98,6 +100,11 @@ class RunningCity:
         if self.process is None or self.process.poll() is not None:
             self.start()
         self.wait()
+
+    def quiet(self) -> None:
+        """Have everybody who delivers stop."""
+        while self.at_work:
+            self.at_work.pop()()
 
     def start(self) -> None:
         """Start it; `wait` tells when it is ready."""

@@ -112,6 +112,7 @@ class Senders:
         self.folder = folder
         self.dataset = city.dataset()
         self.all = [Sender(city, self.dataset, f"s{number}", folder, number) for number in range(many)]
+        city.at_work.append(self.stop)
         for sender in self.all:
             sender.start()
 
@@ -137,6 +138,13 @@ class Senders:
             self._raise_failures()
             assert time.monotonic() < end, f"no progress for {patience} s\n{self.city.tail()}"
             time.sleep(0.1)
+
+    def stop(self, patience: float = 60.0) -> None:
+        """Have them end after the delivery at hand, whatever comes of it."""
+        for sender in self.all:
+            sender.ended.set()
+        for sender in self.all:
+            sender.join(patience)
 
     def let_end(self, patience: float = 180.0) -> None:
         """Let each get its last receipt."""

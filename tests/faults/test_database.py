@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from cityloom.bench.line import tree
+from cityloom.kernel import postgres
 from cityloom.kernel.postgres import Server
 from faults.conftest import Tell
 from faults.running import RunningCity, kill, words
@@ -124,6 +125,26 @@ def test_no_second_server_while_backends_of_a_killed_one_write(home: Path) -> No
     server.stop()
 
 
+def test_a_shutdown_that_cannot_end_is_made_immediate(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told to stop by somebody else, with a backend that does not obey: it comes back by itself."""
+    monkeypatch.setattr(postgres, "LONGEST_SHUTDOWN", 1.0)
+    monkeypatch.setattr(postgres, "LOOK_EVERY", 0.2)
+    server = Server(home)
+    server.start()
+    first = server.pid()
+    assert first is not None
+    with psycopg.connect(server.admin_url, autocommit=True) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGSTOP)
+        os.kill(first, signal.SIGINT)
+        end = time.monotonic() + 40
+        while not (server.pid() not in (None, first) and server.answers()):
+            server.revive()
+            time.sleep(0.1)
+            assert time.monotonic() < end
+    assert kept(server) == [(1,)]
+    server.stop()
+
+
 @pytest.mark.parametrize("restarts", [3, pytest.param(30, marks=pytest.mark.full)])
 def test_restarted_under_load(city: RunningCity, tmp_path: Path, restarts: int, tell: Tell) -> None:
     """In good order (SIGINT), at once (SIGQUIT), and with one backend killed, which restarts all of them."""
@@ -191,13 +212,13 @@ def caught_in_recovery(city: RunningCity, before: int | None) -> int:
 
 def asked_while_away(city: RunningCity, dataset: str, seconds: float) -> list[tuple[httpx.Response, float]]:
     """Deliveries and receipts asked for without insisting, and how long each answer took."""
-    answers = []
-    end = time.monotonic() + seconds
+    answers: list[tuple[httpx.Response, float]] = []
     headers = {"authorization": f"Bearer {city.token}", "content-type": "text/csv"}
     address = f"{city.url}/api/exchange/datasets/{dataset}/deliveries"
     assert httpx.get(f"{city.url}/healthz", timeout=30).status_code == 200
     assert httpx.get(f"{city.url}/readyz", timeout=60).status_code == 503
-    while time.monotonic() < end:
+    end = time.monotonic() + seconds
+    while not answers or time.monotonic() < end:
         for ask in (
             lambda: httpx.put(f"{address}/away", content=b"item,amount\na,1\n", headers=headers, timeout=60),
             lambda: httpx.get(f"{address}/s0-0", headers=headers, timeout=60),

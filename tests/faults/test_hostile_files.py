@@ -208,7 +208,7 @@ def test_a_large_file(city: RunningCity, mib: int, tell: Tell) -> None:
     def made() -> Iterator[bytes]:
         yield b"item,amount,note\n"
         for start in range(0, rows, 500):
-            yield b"".join(f"big{n:010},{n},{note}\n".encode() for n in range(start, min(rows, start + 500)))
+            yield b"".join(f"big{mib}n{n:010},{n},{note}\n".encode() for n in range(start, min(rows, start + 500)))
 
     before = peaks(city, "cityloom.server")
     started = time.monotonic()

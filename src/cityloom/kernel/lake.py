@@ -50,7 +50,11 @@ LOST = (
     "could not connect",
     "Unable to connect",
     "SSL SYSCALL",
+    # a killed backend may leave no reason at all, and a transaction that nobody can end
+    "Failed to execute query",
+    "Current transaction is aborted",
 )
+"""Signs that the catalogue did not do what it was asked; whatever its reason, the caller's rows are not it."""
 
 
 class LakeSettings(msgspec.Struct, frozen=True):
@@ -96,6 +100,7 @@ class Lake:
             if NO_ROOM in text:
                 raise Unavailable("kernel.disk_full", free=0, needed="?") from error
             if isinstance(error, BROKEN) or any(sign in text for sign in LOST):
+                logger.warning("lake_lost", kind=type(error).__name__)
                 self._forget()
                 raise Unavailable("kernel.lake_unreachable") from error
             raise

@@ -28,6 +28,9 @@ SYSTEM_STATE = Path("/var/lib/cityloom")
 ADMIN = "cityloom_admin"
 DATABASE = "cityloom"
 ORPHANS_LEAVE_WITHIN = 30.0
+LONGEST_SHUTDOWN = 30.0
+"""Seconds after which a shutdown that somebody else asked for is made an immediate one."""
+LOOK_EVERY = 5.0
 LONGEST_SOCKET = 90  # sun_path holds 107 bytes, and PostgreSQL appends /.s.PGSQL.5432
 
 CONFIG = {
@@ -80,6 +83,8 @@ class Server:
         self._lock: IO[str] | None = None
         self._spawned_at = self._revive_at = 0.0
         self._revive_pause = 0.2
+        self._looked_at = 0.0
+        self._shutting_down_since: float | None = None
 
     @property
     def admin_url(self) -> str:
@@ -134,11 +139,15 @@ class Server:
     def revive(self) -> bool:
         """Start an ended server again and do not wait for it; call it now and then. Whether this call started it.
 
-        It ends at once while backends of a killed postmaster still hold its memory, or the disk is full: then the
-        pause before the next try doubles, up to five seconds.
+        One that was told to shut down and cannot, since a backend does not end, is told to do so at once. A new one ends
+        at once while backends of a killed postmaster still hold its memory, or the disk is full: then the pause before
+        the next try doubles, up to five seconds.
         """
         now = time.monotonic()
-        if self.alive() or now < self._revive_at:
+        if self.alive():
+            self._end_endless_shutdown(now)
+            return False
+        if now < self._revive_at:
             return False
         self._revive_pause = min(self._revive_pause * 2, 5.0) if now - self._spawned_at < 30 else 0.2
         self._revive_at = now + self._revive_pause
@@ -147,6 +156,21 @@ class Server:
             self._forget_stale_pid()
             self._spawn()
         return True
+
+    def _end_endless_shutdown(self, now: float) -> None:
+        if now - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
+        try:
+            psycopg.connect(self.admin_url, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            if "shutting down" in str(error):
+                self._shutting_down_since = self._shutting_down_since or now
+                pid = self._running_pid()
+                if now - self._shutting_down_since > LONGEST_SHUTDOWN and pid is not None:
+                    os.kill(pid, signal.SIGQUIT)
+                return
+        self._shutting_down_since = None
 
     def alive(self) -> bool:
         """Whether the server process still runs (it may be in recovery)."""

@@ -8,15 +8,21 @@ import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PARENT = "CITYLOOM_PARENT"
+"""The variable in which a process tells its children its number."""
 
 
-def die_with_parent() -> None:
-    """Have the kernel send SIGTERM here when the process that started this one ends, however it ends.
+def die_with_parent(by: signal.Signals = signal.SIGTERM) -> None:
+    """Have the kernel send a signal here when the process that started this one ends, however it ends.
 
-    prctl(2), Linux only; elsewhere nothing happens. An orphaned web worker would otherwise keep the port, and answer.
+    prctl(2), Linux only; elsewhere nothing happens. What listens on a port must go at once (SIGKILL): an orphan that
+    only ends its last answers takes connections which nobody will ever accept. A parent that told its number in PARENT
+    and died before this call is noticed too.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, by, 0, 0, 0)
+        if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):
+            os.kill(os.getpid(), by)
 
 
 def own_folder(parent: Path) -> Path:
