@@ -285,7 +285,8 @@ def test_unknown_keys_and_names_are_refused():
 
 def test_every_code_has_words_and_a_remedy_in_both_languages():
     said = words.load(["cityloom.kernel"])
-    source = "".join(path.read_text() for path in Path(rules.__file__).parent.glob("*.py"))
+    files = [path for path in Path(rules.__file__).parent.glob("*.py") if path.stem != "events"]  # topics, no codes
+    source = "".join(path.read_text() for path in files)
     codes = {code for code in said.texts if code.startswith("flow.") and not code.endswith(".remedy")}
     raised = {part.split('"')[0] for part in source.split('"') if part.startswith("flow.") and part[5:].isidentifier()}
     assert raised == codes
