@@ -46,7 +46,7 @@ def make_app(parts: Parts) -> Litestar:
             ),
             security=[{"token": []}, {"session": []}],
         ),
-        request_max_body_size=None,
+        request_max_body_size=http.MOST_BODY_MIB << 20,
         debug=False,
     )
 

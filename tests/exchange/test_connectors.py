@@ -193,7 +193,9 @@ class Shop:
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The socket of a server of this test's own."""
     if shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None:
-        pytest.skip("MariaDB's server is not installed (Debian: apt-get install mariadb-server)")
+        pytest.skip(
+            "MariaDB's server is not installed (Debian: apt-get install mariadb-server-core mariadb-client-core)"
+        )
     folder = tmp_path_factory.mktemp("mariadb")
     path = f"/tmp/cityloom-{uuid4().hex[:8]}.sock"  # noqa: S108 - its path may have 107 bytes
     user = ["--user=root"] if os.geteuid() == 0 else []

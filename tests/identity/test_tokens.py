@@ -78,7 +78,7 @@ def test_a_narrowed_token_reaches_its_rights_on_its_datasets_only(town: Town, of
 def test_only_a_digest_of_the_secret_is_kept(town: Town, officer: Context) -> None:
     made = tokens.make(officer, DELIVER)
     assert made.secret.startswith(f"ctl_{made.token.id}_")
-    assert made.secret.rpartition("_")[2] not in str(town.everything()) + str(town.entries())
+    assert made.secret.split("_", 2)[2] not in str(town.everything()) + str(town.entries())
 
 
 def test_a_token_needs_no_csrf_and_ignores_origin(town: Town, officer: Context) -> None:

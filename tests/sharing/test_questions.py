@@ -9,8 +9,11 @@ import msgspec
 import psycopg
 import pytest
 
+from cityloom.identity.contracts import Credentials
 from cityloom.kernel.audit.keys import Signature
 from cityloom.sharing.api import projections
+from cityloom.sharing.api.questions import Asked, Desk
+from cityloom.sharing.contracts import Answer, Question
 from sharing.sharing_kit import ROWS, Door, Town
 
 HEAD = ROWS.splitlines()[0]
@@ -242,3 +245,55 @@ def test_a_file_that_cannot_be_read_asks_nothing(asked: Town, content: str, refu
     assert code(batch(asked, "id\na1\n", asked.other)) == (404, "sharing.grant_unknown")
     assert code(batch(asked, "id\na1\n", asked.civil)) == (403, "kernel.refused")
     assert asked.everything() == before
+
+
+def test_a_masked_key_is_not_asked_by(town: Town) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant(terms={"fields": ["id", "district"], "rows": "", "masks": [{"field": "id", "kind": "pseudonym"}]})
+    copied(town)
+    before = town.everything()
+    assert code(query(town.housing, "a1")) == (403, "sharing.key_masked")
+    assert code(verify(town.housing, "a1", {"district": "N1"})) == (403, "sharing.key_masked")
+    assert town.everything() == before
+    assert {row["district"] for row in town.housing.lines("grants/r1/records", case="c-1")} == {"N1", "N2"}
+
+
+def test_a_key_that_no_text_holds_is_refused(asked: Town) -> None:
+    before = asked.everything()
+    for key in ("a\0", "a1\x1fa2", "x" * 501):
+        assert code(query(asked.housing, key)) == (400, "kernel.request_wrong")
+    headers = {**asked.housing.headers, "content-type": "text/csv"}
+    batch = asked.housing.client.post(
+        "/api/sharing/grants/r1/batches", params={"case": "c-1"}, content=b"id\na1\na\0\n", headers=headers
+    )
+    assert code(batch) == (422, "sharing.file_key")
+    assert batch.json()["params"]["line"] == 3
+    assert asked.everything() == before
+
+
+def test_nobody_pays_for_anothers_question(asked: Town) -> None:
+    """A group that fails as a whole is answered one by one."""
+    shown = Credentials(method="POST", authorization=asked.housing.headers["authorization"])
+    good, bad = (Asked("r1", "query", Question((key,), "c-1"), shown, "rent_aid", "n1") for key in ("a1", "a\0"))
+    answers = Desk(asked.parts)._answer([good, bad, good])
+    assert [isinstance(answer, Answer) for answer in answers] == [True, False, True]
+    assert len(asked.civil.get("grants/r1/uses").json()) == 2
+
+
+def test_what_a_grant_can_no_longer_give_is_told_to_its_parties_only(asked: Town) -> None:
+    with psycopg.connect(asked.admin_url) as connection:
+        connection.execute(
+            "UPDATE sharing.granted SET terms = replace(terms::text, 'income', 'gone')::jsonb, version = 9"
+        )
+    assert code(query(asked.housing, "a1")) == (422, "exchange.excerpt_field")
+    assert code(query(asked.other, "a1")) == (404, "sharing.grant_unknown")
+    stranger = asked.housing.client.post("/api/sharing/grants/r1/query", json={"key": ["a1"], "case": "c-1"})
+    assert stranger.status_code == 401
+
+
+def test_odd_input_is_the_callers_fault(town: Town) -> None:
+    assert code(town.housing.get("requests", dataset="\0")) == (400, "kernel.request_wrong")
+    huge = town.housing.client.put(
+        "/api/sharing/requests/r1", content=b'{"dataset": "' + b"x" * (41 << 20) + b'"}', headers=town.housing.headers
+    )
+    assert code(huge) == (413, "kernel.body_too_large")

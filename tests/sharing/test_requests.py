@@ -132,6 +132,11 @@ def test_what_is_shared_unconditionally_is_granted_at_once(town: Town) -> None:
     assert (asked["state"], asked["grant"]) == ("approved", "r1")
     personal = town.housing.ask("r2", dataset="shop", terms={"fields": ["shop", "owner"], "rows": ""}).json()
     assert (personal["state"], personal["grant"]) == ("asked", "")
+    for number, rows in enumerate(["owner = 'Zhang San'", "starts_with(owner, 'Z') OR shop = 's1'"], 3):
+        probing = town.housing.ask(f"r{number}", dataset="shop", terms={"fields": ["shop"], "rows": rows}).json()
+        assert (probing["state"], probing["grant"]) == ("asked", ""), rows
+    plain = town.housing.ask("r9", dataset="shop", terms={"fields": ["shop"], "rows": "shop LIKE 's%'"}).json()
+    assert plain["state"] == "approved"
 
 
 def test_a_third_organisation_sees_and_changes_nothing(town: Town) -> None:

@@ -57,6 +57,7 @@ def declaration(request: AnyRequest, query: Declaration) -> Declaration:
     "The same id with the same content answers the same receipt; with other content 409. Small deliveries are decided "
     "while you wait (200); larger ones answer 202, and the receipt is fetched from the same address.",
     status_code=200,
+    request_max_body_size=None,
 )
 async def put_delivery(
     request: AnyRequest,
@@ -117,6 +118,7 @@ def _length(request: AnyRequest) -> int | None:
     tags=["deliveries"],
     summary="Try a file without effect (试校验)",
     status_code=200,
+    request_max_body_size=None,
 )
 async def post_trial(
     request: AnyRequest,

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
+import psycopg
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.enums import ScopeType
@@ -15,11 +16,15 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from cityloom.kernel import log, metrics
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import PLATFORM
-from cityloom.kernel.errors import BadRequest, NotFound, Problem, Throttled, Unavailable
+from cityloom.kernel.errors import BadRequest, NotFound, Problem, Throttled, TooLarge, Unavailable
 
 logger = log.logger("http")
 
 PROBLEM_TYPE = "application/problem+json"
+MOST_BODY_MIB = 40
+"""Largest body that is read into memory; what is streamed to a file has a limit of its own."""
+UNFIT = (None, "22003", "22021", "22P05")
+"""What PostgreSQL, or psycopg before it, says of NUL in a text and of a number beyond its type."""
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -107,6 +112,10 @@ def _translate(error: Exception, number: str) -> Problem:
             f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra or [] if isinstance(item, dict)
         )
         return BadRequest("kernel.request_wrong", reason=faults or error.detail)
+    if isinstance(error, psycopg.DataError) and error.sqlstate in UNFIT:
+        return BadRequest("kernel.request_wrong", reason="a text with the character NUL, or a number beyond 64 bits")
+    if isinstance(error, HTTPException) and error.status_code == 413:
+        return TooLarge("kernel.body_too_large", limit=MOST_BODY_MIB)
     if isinstance(error, HTTPException) and error.status_code < 500:
         return BadRequest("kernel.request_wrong", reason=error.detail)
     return Problem("kernel.internal", request=number)

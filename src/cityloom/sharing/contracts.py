@@ -161,10 +161,14 @@ class Notice(msgspec.Struct, frozen=True):
     at: datetime
 
 
+KeyPart = Annotated[str, Meta(max_length=500, pattern=r"^[^\x00\x1f]*\Z")]
+"""Any text but NUL, which PostgreSQL has not, and the separator of a key's parts."""
+
+
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which record is asked for, and for which case. `key` has the values of the dataset's key fields, in order."""
 
-    key: Annotated[tuple[Annotated[str, Meta(max_length=500)], ...], Meta(min_length=1, max_length=10)]
+    key: Annotated[tuple[KeyPart, ...], Meta(min_length=1, max_length=10)]
     case: Annotated[str, Meta(pattern=f"^{CASE}$")]
 
 

@@ -42,6 +42,11 @@ def check(ctx: Context, dataset: str, excerpt: Excerpt) -> None:
     rules.check(gate.dataset(ctx, dataset), excerpt)
 
 
+def asked_of(ctx: Context, dataset: str, rows: str) -> tuple[str, ...]:
+    """The fields that a row filter looks at. Raises Invalid `exchange.excerpt_rows`."""
+    return rules.asked_of(gate.dataset(ctx, dataset), rows)
+
+
 def shower(ctx: Context, dataset: str, excerpt: Excerpt) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
     """A function that shows one record (as its JSON says it) as the excerpt does; None if it is not let through."""
     return rules.shower(gate.dataset(ctx, dataset), excerpt)

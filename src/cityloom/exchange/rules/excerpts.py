@@ -52,6 +52,15 @@ def _filter(dataset: ResolvedDataset, text: str) -> Callable[[Record], bool]:
         raise Invalid("exchange.excerpt_rows", dataset=dataset.name, part=error.token, why=error.why) from error
 
 
+def asked_of(dataset: ResolvedDataset, rows: str) -> tuple[str, ...]:
+    """The fields that a row filter looks at: whoever sees which rows come learns of them. Raises what `check` raises."""
+    _filter(dataset, rows)
+    if not rows.strip():
+        return ()
+    fields = {field.name: field for field in dataset.fields}
+    return expression.condition(rows, fields, pointwise.NEVER).operands
+
+
 def lens(dataset: ResolvedDataset, excerpt: Excerpt) -> Lens:
     """For the lake. Raises what `check` raises."""
     check(dataset, excerpt)

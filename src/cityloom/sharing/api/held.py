@@ -55,7 +55,10 @@ class Held:
                 missing.append(row.id)
         _room(self._grants, MOST_GRANTS)
         for each in store.several(tx, missing) if missing else ():
-            self._grants[each.id] = found[each.id] = self._live(each)
+            try:
+                self._grants[each.id] = found[each.id] = self._live(each)
+            except Problem as problem:  # of this grant: its parties are told, and nobody else
+                found[each.id] = _unusable(each, problem)
         return found
 
     def _live(self, row: GrantRow) -> Live:
@@ -95,6 +98,14 @@ class Held:
             known = self.parts.policies.permits(who, "sharing.use", parties.resource(grant), purpose)
             self._permits[facts] = known
         return known
+
+
+def _unusable(row: GrantRow, problem: Problem) -> Live:
+    terms = msgspec.json.decode(row.terms, type=Terms)
+    return Live(
+        row.id, row.organisation, row.keeper, row.dataset, row.purpose, row.state, row.version, row.valid_from,
+        row.valid_until, terms, (), lambda _: None, problem,
+    )  # fmt: skip
 
 
 def _room(held: dict[Any, Any], most: int) -> None:

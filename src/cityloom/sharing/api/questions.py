@@ -93,10 +93,7 @@ class Desk:
         loop = asyncio.get_running_loop()
         while self._waiting:
             group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            try:
-                answers = await loop.run_in_executor(self._thread, self._answerer.answer, [each for each, _ in group])
-            except Exception as failure:  # noqa: BLE001 - each asker of the group is told
-                answers = [failure] * len(group)
+            answers = await loop.run_in_executor(self._thread, self._answer, [each for each, _ in group])
             for (_, future), answer in zip(group, answers, strict=True):
                 if future.done():
                     continue
@@ -104,6 +101,15 @@ class Desk:
                     future.set_result(answer)
                 else:
                     future.set_exception(answer)
+
+    def _answer(self, group: list[Asked]) -> list[Answer | Exception]:
+        """The group's answers; where it fails as a whole, one by one, so that nobody pays for another's question."""
+        try:
+            return self._answerer.answer(group)
+        except Unavailable as problem:
+            return [problem] * len(group)
+        except Exception as failure:  # noqa: BLE001 - whoever asked is told
+            return [failure] if len(group) == 1 else [self._answer([each])[0] for each in group]
 
 
 class Answerer:

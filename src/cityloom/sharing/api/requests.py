@@ -108,7 +108,8 @@ def _start(ctx: Context, tx: Transaction, id: str, wish: Wish, facts: DatasetFac
     standing = flow.start(tx, ctx.parts.calendars, definition, id, facts.keeper, start)
     store.add(tx, id, wish, ctx.principal.organisation, facts.keeper, ctx.principal.name, standing, now)
     row = _found(tx, id)
-    if rules.at_once(facts, wish.terms, spec.limits(ctx.packs)):
+    filtered = excerpts.asked_of(ctx, wish.dataset, wish.terms.rows)
+    if rules.at_once(facts, wish.terms, filtered, spec.limits(ctx.packs)):
         approve = FlowAct("platform", frozenset({rules.PLATFORM}), now, f"approve {id}", "unconditional sharing")
         standing = flow.move(tx, ctx.parts.calendars, standing.flow, "approve", standing.version, approve)
         store.stand(tx, id, standing)

@@ -8,13 +8,14 @@ from cityloom.kernel.errors import Invalid, TooLarge
 
 MOST_BYTES = 4 << 20
 MOST_LINES = 10_000
+LONGEST = 500
 
 
 def keys(content: bytes, fields: Sequence[str]) -> list[tuple[str, ...]]:
     """The keys in the order of the file, parts in the order of `fields`.
 
     Raises TooLarge `sharing.file_too_long`; Invalid `sharing.file_unreadable`, `sharing.file_header`,
-    `sharing.file_line` naming the line.
+    `sharing.file_line`, `sharing.file_key` naming the line.
     """
     if len(content) > MOST_BYTES:
         raise TooLarge("sharing.file_too_long", lines=MOST_LINES, mib=MOST_BYTES >> 20)
@@ -34,5 +35,8 @@ def keys(content: bytes, fields: Sequence[str]) -> list[tuple[str, ...]]:
             continue
         if len(row) != len(header):
             raise Invalid("sharing.file_line", line=number, found=len(row), wanted=len(header))
-        found.append(tuple(row[place].strip() for place in places))
+        key = tuple(row[place].strip() for place in places)
+        if any(len(part) > LONGEST or "\x00" in part or "\x1f" in part for part in key):
+            raise Invalid("sharing.file_key", line=number, most=LONGEST)
+        found.append(key)
     return found

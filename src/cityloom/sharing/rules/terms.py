@@ -1,5 +1,7 @@
 """What may be asked for and offered, and which part somebody has in a request or grant."""
 
+from collections.abc import Sequence
+
 from cityloom.exchange.contracts import DatasetFacts, Excerpt
 from cityloom.kernel.access import Principal
 from cityloom.kernel.errors import Invalid
@@ -55,7 +57,11 @@ def excerpt(terms: Terms, salt: str) -> Excerpt:
     return Excerpt(terms.fields, terms.rows, terms.masks, salt)
 
 
-def at_once(facts: DatasetFacts, terms: Terms, limits: Limits) -> bool:
-    """Whether a request needs no decision: declared for unconditional sharing, and nothing personal in it."""
+def at_once(facts: DatasetFacts, terms: Terms, filtered: Sequence[str], limits: Limits) -> bool:
+    """Whether a request needs no decision: declared for unconditional sharing, and nothing personal in it.
+
+    `filtered` are the fields that its row filter looks at: which rows come tells what is in them.
+    """
     personal = {field.name for field in facts.fields if field.personal}
-    return limits.approve_unconditional and facts.sharing == "unconditional" and not personal & set(terms.fields)
+    asked = {*terms.fields, *filtered}
+    return limits.approve_unconditional and facts.sharing == "unconditional" and not personal & asked

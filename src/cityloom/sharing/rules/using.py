@@ -21,6 +21,8 @@ WAYS: Mapping[str, tuple[Kind, ...]] = {
     "counts": (Kind.read, Kind.aggregate),
 }
 """Which kinds of grants give what."""
+BY_KEY = ("query", "verify")
+"""Ways that name a record by its key: they would undo a mask on the key."""
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -38,6 +40,8 @@ class Live(msgspec.Struct, frozen=True):
     terms: Terms
     key: tuple[str, ...]
     show: Callable[[dict[str, Any]], dict[str, Any] | None]
+    problem: Problem | None = None
+    """Why its terms can no longer be used, such as a field that its dataset lost; told to its parties only."""
 
 
 def refusal(grant: Live, way: str, now: datetime) -> Problem | None:
@@ -48,7 +52,10 @@ def refusal(grant: Live, way: str, now: datetime) -> Problem | None:
         return Conflict("sharing.grant_not_now", grant=grant.id, until=grant.valid_until.isoformat())
     if grant.terms.kind not in WAYS[way]:
         return Refused("sharing.kind_differs", grant=grant.id, kind=grant.terms.kind, way=way)
-    return None
+    masked = [mask.field for mask in grant.terms.masks if mask.field in grant.key]
+    if masked and way in BY_KEY:
+        return Refused("sharing.key_masked", grant=grant.id, field=masked[0])
+    return grant.problem
 
 
 def wrong_key(grant: Live, key: tuple[str, ...]) -> Problem | None:
