@@ -236,6 +236,22 @@ def test_a_breaking_change_is_announced_to_followers_before_it_comes(town: Town,
     assert psb.call("DELETE", "resources/dwelling/following").status_code == 204
 
 
+def test_an_announced_code_that_was_taken_meanwhile_holds_up_no_other_change(town: Town, housing: Door) -> None:
+    for id, on in (("first", "2026-03-12"), ("second", "2026-03-13")):
+        housing.describe(id, wish(id, "housing"))
+        code = {"code": "301001/000007"} if id == "first" else {}
+        housing.describe(id, wish(id, "housing", item("名称"), **code), effective_on=on)
+    housing.describe("quick", wish("快的", "housing", code="301001/000007"))
+    town.clock.turn(days=20)
+    assert resources.bring_into_force(town.platform) == 1
+    assert (town.resource("first").revision, town.resource("second").revision) == (1, 2)
+    assert housing.get("resources/first")["announced"]["effective_on"] == "2026-03-12", "it waits"
+    housing.describe("quick", wish("快的", "housing", code="301001/000008"), effective_on="2026-04-01")
+    town.clock.turn(days=20)
+    assert [resources.bring_into_force(town.platform) for _ in range(2)] == [1, 1]
+    assert town.resource("first").code == "301001/000007"
+
+
 def test_an_announcement_is_taken_back(town: Town, housing: Door) -> None:
     housing.describe("dwelling", wish("房屋", "housing"))
     housing.describe("dwelling", wish("房屋", "housing", item("名称")), effective_on="2026-04-01")
