@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from catalogue_kit import RESIDENT, Door, Town, install, item, refused, wish, write_pack
 
 from cityloom.catalogue import api as catalogue
@@ -274,6 +275,23 @@ def test_retiring_is_announced_and_its_code_is_not_given_again(town: Town, housi
     assert housing.get("resources", q="房屋")["total"] == 0
     assert housing.describe("other", wish("其他", "housing"))["code"] != code
     refused(housing.put("third", wish("第三", "housing", code=code)), 409, "catalogue.code_taken")
+
+
+def test_a_code_far_ahead_is_refused_and_no_code_grows_past_its_room(town: Town, housing: Door) -> None:
+    before = town.everything()
+    for number in ("999999999999", "1000000"):
+        far = wish("远的", "housing", code=f"300000/{number}")
+        refused(housing.put("far", far), 422, "catalogue.code_too_far")
+    assert town.everything() == before
+    housing.describe("near", wish("近的", "housing", code="300000/999999"))
+    assert housing.describe("next", wish("下一个", "housing"))["code"] == "300000/1000000"
+    housing.describe("near", wish("近的", "housing", code="300000/999999", cycle="day"))
+    with psycopg.connect(town.admin_url) as connection:
+        connection.execute("UPDATE catalogue.code_counter SET last = 999999999998 WHERE category = '300000'")
+    assert housing.describe("last", wish("最后", "housing"))["code"] == "300000/999999999999"
+    before = town.everything()
+    refused(housing.put("over", wish("再来", "housing")), 422, "catalogue.codes_used_up")
+    assert town.everything() == before
 
 
 def test_nobody_describes_what_another_keeps(town: Town, housing: Door, psb: Door, district: Door) -> None:

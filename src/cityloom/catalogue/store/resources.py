@@ -125,6 +125,11 @@ def next_number(tx: Transaction, category: str) -> int:
     )
 
 
+def last_number(tx: Transaction, category: str) -> int:
+    """The highest order number in a category that was given out or brought along."""
+    return tx.scalar(int, "SELECT coalesce(max(last), 0) FROM catalogue.code_counter WHERE category = %s", [category])
+
+
 def keep_number(tx: Transaction, category: str, number: int) -> None:
     """Never give out a number that somebody brought along."""
     tx.execute(
