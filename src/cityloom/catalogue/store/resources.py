@@ -381,6 +381,14 @@ def with_derived(tx: Transaction, ids: Sequence[str]) -> list[str]:
     )
 
 
+def meet(tx: Transaction, row: PartnerRow) -> int:
+    """Keep a catalogue that reports for the first time; 0 where an organisation has it that the scope may not see."""
+    return tx.execute(
+        "INSERT INTO catalogue.partner VALUES (%s, %s, %s, %s) ON CONFLICT (catalogue) DO NOTHING",
+        [row.catalogue, row.organisation, row.last_sequence, row.heard_at],
+    )
+
+
 def reported_by_another(tx: Transaction, catalogue: str, organisation: str) -> bool:
     """Whether another organisation has reported for the catalogue."""
     return tx.scalar(
