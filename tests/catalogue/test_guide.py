@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
 from cityloom.catalogue import intake
+from cityloom.catalogue.api import dcat, guide
 from cityloom.catalogue.rules import columns, sheet
-from cityloom.kernel.errors import Problem
+from cityloom.identity.api import accounts
+from cityloom.identity.contracts import Role
+from cityloom.kernel.access import Principal
+from cityloom.kernel.context import Context
+from cityloom.kernel.errors import Problem, Refused
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LAW = {"zh": "《中华人民共和国统计法》第九条", "en": "Statistics Law, article 9"}
@@ -169,6 +174,18 @@ def test_a_file_of_another_organisation_is_refused_and_changes_nothing(town: Tow
     stolen = export(housing, keeper="housing")
     before = town.everything()
     refused(hand_in(psb, stolen), 403, "kernel.refused")
+    assert town.everything() == before
+
+
+def test_who_may_write_nothing_is_refused_before_the_file_is_read(town: Town) -> None:
+    accounts.create(town.platform, "li.na", "housing")
+    accounts.give_roles(town.platform, "li.na", [Role.analyst])
+    ctx = Context(town.parts, Principal("li.na", "housing", frozenset({"analyst"})))
+    before = town.everything()
+    with pytest.raises(Refused):
+        guide.take(ctx, b"no workbook\0", trial=True)
+    with pytest.raises(Refused):
+        dcat.take(ctx, b"no turtle", "text/turtle", trial=True)
     assert town.everything() == before
 
 
