@@ -17,7 +17,7 @@ from cityloom.identity.api import accounts
 from cityloom.identity.contracts import Role
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
-from cityloom.kernel.errors import Problem, Refused
+from cityloom.kernel.errors import Problem, Refused, TooLarge
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LAW = {"zh": "《中华人民共和国统计法》第九条", "en": "Statistics Law, article 9"}
@@ -203,6 +203,26 @@ def test_who_may_write_nothing_is_refused_before_the_file_is_read(town: Town) ->
 )
 def test_what_is_no_catalogue_is_refused(town: Town, housing: Door, content: bytes, status: int, code: str) -> None:
     refused(hand_in(housing, content), status, code)
+
+
+def test_cells_are_counted_over_all_sheets_without_empty_ones_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Workbook()
+    for page in (made.worksheets[0], made.create_sheet()):
+        for _ in range(3):
+            page.append(["a", None, "b", None, ""])
+        page.append(["", None])
+    sink = io.BytesIO()
+    made.save(sink)
+    text = b"a,,b,,\n" * 6 + b",,\n"
+    monkeypatch.setattr(intake, "MOST_CELLS", 18)
+    for grid in intake.grids(sink.getvalue()):
+        assert [row.cells for row in grid.rows] == [("a", None, "b")] * 3
+    assert [row.cells for row in intake.grids(text)[0].rows] == [("a", "", "b")] * 6
+    monkeypatch.setattr(intake, "MOST_CELLS", 17)
+    for content in (sink.getvalue(), text, book(["a"], ["b"], ["c"], merge=("A1:F3",))):
+        with pytest.raises(TooLarge) as caught:
+            intake.grids(content)
+        assert caught.value.code == "catalogue.sheet_too_full"
 
 
 def test_a_formula_is_written_as_text(housing: Door) -> None:
