@@ -207,3 +207,17 @@ def test_a_number_that_is_none_is_no_crash(town: Town, housing: Door, name: str,
     assert done.status_code == 200, done.text
     assert done.json()["refused"] == 1 - taken, done.text
     assert {each["code"] for each in done.json()["faults"]} == ({"catalogue.rdf.value_wrong"} if not taken else set())
+
+
+@pytest.mark.parametrize(
+    "media", ["text/turtle", "application/ld+json", "application/rdf+xml", "application/n-triples"]
+)
+def test_a_file_of_too_many_triples_is_refused_while_it_is_parsed(monkeypatch: pytest.MonkeyPatch, media: str) -> None:
+    graph = Graph().parse(data=FOREIGN, format="turtle")
+    content = graph.serialize(format=dcat.FORMATS[media], encoding="utf-8")
+    monkeypatch.setattr(dcat, "MOST_TRIPLES", len(graph))
+    assert len(dcat.read(content, media)) == len(graph)
+    monkeypatch.setattr(dcat, "MOST_TRIPLES", len(graph) - 1)
+    with pytest.raises(Problem) as caught:
+        dcat.read(content, media)
+    assert caught.value.code == "catalogue.rdf_too_long"
