@@ -65,6 +65,28 @@ def test_a_report_that_cannot_be_right_changes_nothing(town: Town, district: Doo
     assert town.everything() == before
 
 
+def test_ids_too_long_or_twice_are_refused(town: Town, district: Door) -> None:
+    before = town.everything()
+    long = "a" * 125
+    refused(hear(district, report(change(1, long, "长"))), 422, "catalogue.report_id_too_long")
+    derived = change(1, "short", "短", derived_from=[long])
+    refused(hear(district, report(derived)), 422, "catalogue.report_id_too_long")
+    twice = report(change(1, "well", "井盖"), change(2, "well", "窨井盖"))
+    refused(hear(district, twice), 422, "catalogue.report_id_twice")
+    assert town.everything() == before
+    assert hear(district, report(change(1, long[:-1], "长"))).json()["added"] == 1
+    assert district.get(f"resources/one~{long[:-1]}")["revision"] == 1
+
+
+def test_a_name_that_another_took_with_an_empty_report_is_anothers(town: Town, district: Door, housing: Door) -> None:
+    assert hear(housing, report()).status_code == 200
+    before = town.everything()
+    refused(hear(district, report(change(1, "well", "井盖"))), 409, "catalogue.report_of_another")
+    refused(hear(district, report()), 409, "catalogue.report_of_another")
+    assert town.everything() == before
+    assert hear(housing, report(change(1, "well", "井盖"))).json()["added"] == 1
+
+
 def test_what_one_catalogue_reports_another_hears_whole(town: Town, housing: Door, district: Door) -> None:
     housing.describe("estate", wish("小区", "housing", item("名称", grade=2), subject="place"))
     housing.describe("fused", wish("画像", "housing", derived_from=["estate"]))

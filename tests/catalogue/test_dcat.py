@@ -12,7 +12,7 @@ from catalogue_kit import Door, Town, item, refused, wish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyshacl import validate
-from rdflib import Graph
+from rdflib import Graph, Literal
 
 from cityloom.catalogue.contracts import Item, Resource, ResourceWish
 from cityloom.catalogue.rules import dcat, dcat_in, dcat_out
@@ -193,3 +193,31 @@ def test_every_description_survives_the_way_there_and_back(wished: ResourceWish)
         assert found.id == "a"
         assert found.wish is not None
         assert msgspec.structs.asdict(found.wish) == msgspec.structs.asdict(wished)
+
+
+@pytest.mark.parametrize("name", ["length", "grade"])
+@pytest.mark.parametrize(("said", "taken"), [("²", 1), ("9" * 5000, 0), ("9" * 10, 0), ("2", 1)])
+def test_a_number_that_is_none_is_no_crash(town: Town, housing: Door, name: str, said: str, taken: int) -> None:
+    housing.describe("estate", wish("小区", "housing", item("编码", grade=3, length=7)))
+    told = fetch(housing, "ttl", keeper="housing").decode()
+    graph = Graph().parse(data=told, format="turtle")
+    for column in list(graph.subjects(dcat.OWN[name])):
+        graph.set((column, dcat.OWN[name], Literal(said)))
+    done = hand_in(housing, graph.serialize(format="turtle"), effective_on="2026-05-01")
+    assert done.status_code == 200, done.text
+    assert done.json()["refused"] == 1 - taken, done.text
+    assert {each["code"] for each in done.json()["faults"]} == ({"catalogue.rdf.value_wrong"} if not taken else set())
+
+
+@pytest.mark.parametrize(
+    "media", ["text/turtle", "application/ld+json", "application/rdf+xml", "application/n-triples"]
+)
+def test_a_file_of_too_many_triples_is_refused_while_it_is_parsed(monkeypatch: pytest.MonkeyPatch, media: str) -> None:
+    graph = Graph().parse(data=FOREIGN, format="turtle")
+    content = graph.serialize(format=dcat.FORMATS[media], encoding="utf-8")
+    monkeypatch.setattr(dcat, "MOST_TRIPLES", len(graph))
+    assert len(dcat.read(content, media)) == len(graph)
+    monkeypatch.setattr(dcat, "MOST_TRIPLES", len(graph) - 1)
+    with pytest.raises(Problem) as caught:
+        dcat.read(content, media)
+    assert caught.value.code == "catalogue.rdf_too_long"

@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
 from cityloom.catalogue import intake
+from cityloom.catalogue.api import dcat, guide
 from cityloom.catalogue.rules import columns, sheet
-from cityloom.kernel.errors import Problem
+from cityloom.identity.api import accounts
+from cityloom.identity.contracts import Role
+from cityloom.kernel.access import Principal
+from cityloom.kernel.context import Context
+from cityloom.kernel.errors import Problem, Refused, TooLarge
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LAW = {"zh": "《中华人民共和国统计法》第九条", "en": "Statistics Law, article 9"}
@@ -172,6 +177,18 @@ def test_a_file_of_another_organisation_is_refused_and_changes_nothing(town: Tow
     assert town.everything() == before
 
 
+def test_who_may_write_nothing_is_refused_before_the_file_is_read(town: Town) -> None:
+    accounts.create(town.platform, "li.na", "housing")
+    accounts.give_roles(town.platform, "li.na", [Role.analyst])
+    ctx = Context(town.parts, Principal("li.na", "housing", frozenset({"analyst"})))
+    before = town.everything()
+    with pytest.raises(Refused):
+        guide.take(ctx, b"no workbook\0", trial=True)
+    with pytest.raises(Refused):
+        dcat.take(ctx, b"no turtle", "text/turtle", trial=True)
+    assert town.everything() == before
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [
@@ -186,6 +203,26 @@ def test_a_file_of_another_organisation_is_refused_and_changes_nothing(town: Tow
 )
 def test_what_is_no_catalogue_is_refused(town: Town, housing: Door, content: bytes, status: int, code: str) -> None:
     refused(hand_in(housing, content), status, code)
+
+
+def test_cells_are_counted_over_all_sheets_without_empty_ones_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Workbook()
+    for page in (made.worksheets[0], made.create_sheet()):
+        for _ in range(3):
+            page.append(["a", None, "b", None, ""])
+        page.append(["", None])
+    sink = io.BytesIO()
+    made.save(sink)
+    text = b"a,,b,,\n" * 6 + b",,\n"
+    monkeypatch.setattr(intake, "MOST_CELLS", 18)
+    for grid in intake.grids(sink.getvalue()):
+        assert [row.cells for row in grid.rows] == [("a", None, "b")] * 3
+    assert [row.cells for row in intake.grids(text)[0].rows] == [("a", "", "b")] * 6
+    monkeypatch.setattr(intake, "MOST_CELLS", 17)
+    for content in (sink.getvalue(), text, book(["a"], ["b"], ["c"], merge=("A1:F3",))):
+        with pytest.raises(TooLarge) as caught:
+            intake.grids(content)
+        assert caught.value.code == "catalogue.sheet_too_full"
 
 
 def test_a_formula_is_written_as_text(housing: Door) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from catalogue_kit import RESIDENT, Door, Town, install, item, refused, wish, write_pack
 
 from cityloom.catalogue import api as catalogue
@@ -236,6 +237,22 @@ def test_a_breaking_change_is_announced_to_followers_before_it_comes(town: Town,
     assert psb.call("DELETE", "resources/dwelling/following").status_code == 204
 
 
+def test_an_announced_code_that_was_taken_meanwhile_holds_up_no_other_change(town: Town, housing: Door) -> None:
+    for id, on in (("first", "2026-03-12"), ("second", "2026-03-13")):
+        housing.describe(id, wish(id, "housing"))
+        code = {"code": "301001/000007"} if id == "first" else {}
+        housing.describe(id, wish(id, "housing", item("名称"), **code), effective_on=on)
+    housing.describe("quick", wish("快的", "housing", code="301001/000007"))
+    town.clock.turn(days=20)
+    assert resources.bring_into_force(town.platform) == 1
+    assert (town.resource("first").revision, town.resource("second").revision) == (1, 2)
+    assert housing.get("resources/first")["announced"]["effective_on"] == "2026-03-12", "it waits"
+    housing.describe("quick", wish("快的", "housing", code="301001/000008"), effective_on="2026-04-01")
+    town.clock.turn(days=20)
+    assert [resources.bring_into_force(town.platform) for _ in range(2)] == [1, 1]
+    assert town.resource("first").code == "301001/000007"
+
+
 def test_an_announcement_is_taken_back(town: Town, housing: Door) -> None:
     housing.describe("dwelling", wish("房屋", "housing"))
     housing.describe("dwelling", wish("房屋", "housing", item("名称")), effective_on="2026-04-01")
@@ -258,6 +275,23 @@ def test_retiring_is_announced_and_its_code_is_not_given_again(town: Town, housi
     assert housing.get("resources", q="房屋")["total"] == 0
     assert housing.describe("other", wish("其他", "housing"))["code"] != code
     refused(housing.put("third", wish("第三", "housing", code=code)), 409, "catalogue.code_taken")
+
+
+def test_a_code_far_ahead_is_refused_and_no_code_grows_past_its_room(town: Town, housing: Door) -> None:
+    before = town.everything()
+    for number in ("999999999999", "1000000"):
+        far = wish("远的", "housing", code=f"300000/{number}")
+        refused(housing.put("far", far), 422, "catalogue.code_too_far")
+    assert town.everything() == before
+    housing.describe("near", wish("近的", "housing", code="300000/999999"))
+    assert housing.describe("next", wish("下一个", "housing"))["code"] == "300000/1000000"
+    housing.describe("near", wish("近的", "housing", code="300000/999999", cycle="day"))
+    with psycopg.connect(town.admin_url) as connection:
+        connection.execute("UPDATE catalogue.code_counter SET last = 999999999998 WHERE category = '300000'")
+    assert housing.describe("last", wish("最后", "housing"))["code"] == "300000/999999999999"
+    before = town.everything()
+    refused(housing.put("over", wish("再来", "housing")), 422, "catalogue.codes_used_up")
+    assert town.everything() == before
 
 
 def test_nobody_describes_what_another_keeps(town: Town, housing: Door, psb: Door, district: Door) -> None:

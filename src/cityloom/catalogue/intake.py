@@ -5,8 +5,9 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import islice
 from xml.parsers import expat
 
 from openpyxl import load_workbook
@@ -24,7 +25,8 @@ MOST_ROWS = 60_000
 MOST_COLUMNS = 120
 MOST_SHEETS = 20
 MOST_MERGED = 50_000
-MOST_FILLED = 2_000_000
+MOST_CELLS = 2_000_000
+"""Cells of all sheets, up to the last of each row that says something, and those that merged ranges fill."""
 DOCTYPE = re.compile(rb"<!DOCTYPE|<!ENTITY", re.IGNORECASE)
 BROKEN = (
     zipfile.BadZipFile, zlib.error, expat.ExpatError, InvalidFileException, EOFError, IndexError, KeyError, OSError,
@@ -32,10 +34,32 @@ BROKEN = (
 )  # fmt: skip
 
 
+class Budget:
+    """Counts the cells of a file while it is read."""
+
+    def __init__(self) -> None:
+        self.left = MOST_CELLS
+
+    def spend(self, cells: int) -> None:
+        """Raises TooLarge `catalogue.sheet_too_full` once there are too many."""
+        self.left -= max(cells, 0)
+        if self.left < 0:
+            raise TooLarge("catalogue.sheet_too_full", limit=MOST_CELLS)
+
+    def row(self, number: int, cells: Iterable[object]) -> Row:
+        """A row without the empty cells at its end, counted."""
+        kept = list(islice(cells, MOST_COLUMNS))
+        while kept and kept[-1] in (None, ""):
+            kept.pop()
+        self.spend(len(kept))
+        return Row(number, tuple(_plain(cell) for cell in kept))
+
+
 def grids(content: bytes) -> list[Grid]:
     """The sheets of an .xlsx, or the rows of a CSV (UTF-8 or GB18030) as one sheet.
 
-    Raises Invalid `catalogue.sheet_broken`, TooLarge `catalogue.sheet_too_large`, `catalogue.sheet_too_long`.
+    Raises Invalid `catalogue.sheet_broken`, TooLarge `catalogue.sheet_too_large`, `catalogue.sheet_too_long`,
+    `catalogue.sheet_too_full`.
     """
     if len(content) > LARGEST:
         raise TooLarge("catalogue.sheet_too_large", limit=LARGEST // MIB)
@@ -60,14 +84,15 @@ def _delimited(content: bytes) -> Iterator[Row]:
             text = content.decode("gb18030")
         except UnicodeDecodeError as error:
             raise Invalid("catalogue.sheet_broken") from error
+    budget = Budget()
     head = text.partition("\n")[0]
     delimiter = max(",\t;", key=head.count)
     try:
         for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
             if number > MOST_ROWS:
                 raise TooLarge("catalogue.sheet_too_long", limit=MOST_ROWS)
-            if any(cells):
-                yield Row(number, tuple(cells[:MOST_COLUMNS]))
+            if (row := budget.row(number, cells)).cells:
+                yield row
     except csv.Error as error:
         raise Invalid("catalogue.sheet_broken") from error
 
@@ -85,6 +110,7 @@ def _check(archive: zipfile.ZipFile) -> None:
 
 def _grids(content: bytes, archive: zipfile.ZipFile) -> Iterator[Grid]:
     book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+    budget = Budget()
     try:
         for sheet in book.worksheets[:MOST_SHEETS]:
             if sheet.sheet_state != "visible":
@@ -92,15 +118,15 @@ def _grids(content: bytes, archive: zipfile.ZipFile) -> Iterator[Grid]:
             sheet.reset_dimensions()  # what the file says of its size need not be true
             merged = _merged(archive, str(sheet._worksheet_path))  # type: ignore[attr-defined]
             rows = [
-                Row(number, tuple(_plain(cell) for cell in cells))
+                row
                 for number, cells in enumerate(
                     sheet.iter_rows(max_row=MOST_ROWS + 1, max_col=MOST_COLUMNS, values_only=True), 1
                 )
-                if any(cell is not None for cell in cells)
+                if (row := budget.row(number, cells)).cells
             ]
             if rows and rows[-1].number > MOST_ROWS:
                 raise TooLarge("catalogue.sheet_too_long", limit=MOST_ROWS)
-            yield Grid(sheet.title, tuple(_filled(rows, merged)))
+            yield Grid(sheet.title, tuple(_filled(rows, merged, budget)))
     finally:
         book.close()
 
@@ -127,20 +153,20 @@ def _merged(archive: zipfile.ZipFile, member: str) -> list[str]:
     return found
 
 
-def _filled(rows: list[Row], merged: list[str]) -> Iterator[Row]:
+def _filled(rows: list[Row], merged: list[str], budget: Budget) -> Iterator[Row]:
     """Each cell of a merged range with what its first cell says."""
     by_number = {row.number: row for row in rows}
     filled = {row.number: dict(enumerate(row.cells, 1)) for row in rows}
-    left_over = MOST_FILLED
     for reference in merged:
         left, top, right, bottom = range_boundaries(reference)
         if left is None or top is None or right is None or bottom is None or top not in by_number:
             continue
         said = filled[top].get(left)
-        left_over -= (min(right, MOST_COLUMNS) - left + 1) * (bottom - top + 1)
-        if left_over < 0:
-            raise TooLarge("catalogue.sheet_too_long", limit=MOST_ROWS)
-        for number in range(top, min(bottom, MOST_ROWS) + 1):
+        if said is None or said == "" or left > MOST_COLUMNS:
+            continue
+        bottom = min(bottom, MOST_ROWS)
+        budget.spend((min(right, MOST_COLUMNS) - left + 1) * (bottom - top + 1))
+        for number in range(top, bottom + 1):
             if number in filled:
                 filled[number] |= dict.fromkeys(range(left, min(right, MOST_COLUMNS) + 1), said)
     for number, cells in filled.items():

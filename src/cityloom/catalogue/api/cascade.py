@@ -14,6 +14,14 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Conflict, Invalid
 
+LONGEST_ID = 128
+"""Characters of a resource's id, as `ResourceId` has it."""
+
+
+def id_here(catalogue: str, theirs: str) -> str:
+    """The id that another catalogue's resource has here."""
+    return f"{catalogue}~{theirs}"
+
 
 def own_name(ctx: Context) -> str:
     """The name under which this catalogue reports."""
@@ -37,8 +45,9 @@ def report(ctx: Context, since: int, limit: int) -> Report:
 def hear(ctx: Context, told: Report) -> Heard:
     """Keep what another catalogue reports, under the organisation that reports it. Right `catalogue.hear_report`.
 
-    Heard again, it changes nothing. Raises Invalid `catalogue.report_of_itself`, `catalogue.report_disordered` and
-    `catalogue.resource.…`; Conflict `catalogue.report_gap`, `catalogue.report_of_another`.
+    Heard again, it changes nothing. Raises Invalid `catalogue.report_of_itself`, `catalogue.report_disordered`,
+    `catalogue.report_id_twice`, `catalogue.report_id_too_long` and `catalogue.resource.…`; Conflict
+    `catalogue.report_gap`, `catalogue.report_of_another`.
     """
     ctx.require("catalogue.hear_report", thing(told.catalogue, ctx.principal.organisation))
     _check(ctx, told)
@@ -77,15 +86,25 @@ def _check(ctx: Context, told: Report) -> None:
     numbers = [change.sequence for change in told.changes]
     if numbers != sorted(set(numbers)) or (numbers and not told.since < numbers[0] <= numbers[-1] <= told.until):
         raise Invalid("catalogue.report_disordered", since=told.since, until=told.until)
+    seen: set[str] = set()
     for change in told.changes:
+        if change.id in seen:
+            raise Invalid("catalogue.report_id_twice", resource=change.id)
+        seen.add(change.id)
+        for each in (change.id, *(change.record.derived_from if change.record else ())):
+            if len(id_here(told.catalogue, each)) > LONGEST_ID:
+                raise Invalid("catalogue.report_id_too_long", resource=each, limit=LONGEST_ID - len(told.catalogue) - 1)
         if change.record is not None:
             judge.check_reported(change.id, change.record)
 
 
 def _heard_until(ctx: Context, tx: Transaction, told: Report) -> int:
     known = resources.partner(tx, told.catalogue)
-    if known is None and resources.reported_by_another(tx, told.catalogue, ctx.principal.organisation):
-        raise Conflict("catalogue.report_of_another", catalogue=told.catalogue)
+    if known is None:
+        organisation = ctx.principal.organisation
+        met = resources.meet(tx, PartnerRow(told.catalogue, organisation, 0, ctx.clock.now()))
+        if not met or resources.reported_by_another(tx, told.catalogue, organisation):
+            raise Conflict("catalogue.report_of_another", catalogue=told.catalogue)
     last = known.last_sequence if known else 0
     if told.since > last:
         raise Conflict("catalogue.report_gap", catalogue=told.catalogue, since=told.since, last=last)
@@ -128,7 +147,7 @@ class _Listener:
 
     def id(self, theirs: str) -> str:
         """The id that another catalogue's resource has here."""
-        return f"{self.catalogue}~{theirs}"
+        return id_here(self.catalogue, theirs)
 
     def revision(self, id: str, change: ReportedChange, before: ResourceRow | None, number: int) -> NewRevision | None:
         """What becomes of one change; None where it says nothing new."""

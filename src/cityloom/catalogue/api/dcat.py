@@ -47,6 +47,7 @@ def take(
     `keeper` is who keeps what names no organisation of this city. Raises what `rules.dcat.read` raises, and Refused
     `kernel.refused` where nothing in it is the caller's.
     """
+    files.check_may_write(ctx)
     graph = dcat.read(content, media)
     titles = titles_of(ctx)
     if keeper and keeper not in titles:

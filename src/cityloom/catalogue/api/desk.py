@@ -60,8 +60,8 @@ class Desk:
     def put(self, id: str, wish: ResourceWish, cause: str, effective_on: date | None = None, reason: str = "") -> Put:
         """Bring a description into force, or announce it where it breaks what others use.
 
-        Raises Invalid `catalogue.resource.…`, `catalogue.notice_needed`, `catalogue.notice_short`; Conflict
-        `catalogue.second_source`, `catalogue.code_taken`, `catalogue.change_pending`.
+        Raises Invalid `catalogue.resource.…`, `catalogue.notice_needed`, `catalogue.notice_short` and what `coded` raises;
+        Conflict `catalogue.second_source`, `catalogue.change_pending`.
         """
         before = resources.resource(self.tx, id)
         judge.check(id, wish, self.standards, self.titles)
@@ -84,19 +84,33 @@ class Desk:
         return Put(id, "changed", changes)
 
     def coded(self, id: str, wish: ResourceWish, before: ResourceRow | None) -> ResourceWish:
-        """The description with its category and code, given out where it states none."""
+        """The description with its category and code, given out where it states none.
+
+        Raises Conflict `catalogue.code_taken`, Invalid `catalogue.code_too_far` and `catalogue.codes_used_up`.
+        """
         if wish.code:
             category = wish.code.partition("/")[0]
             held = resources.holder_of_code(self.tx, wish.code)
             if held is not None and held.id != id:
                 raise Conflict("catalogue.code_taken", taken=wish.code, resource=held.id)
-            resources.keep_number(self.tx, category, int(wish.code.partition("/")[2]))
+            if held is None:
+                self.keep_number(wish.code)
             return msgspec.structs.replace(wish, category=category)
         if before is not None and (not wish.category or before.wish.category == wish.category):
             return msgspec.structs.replace(wish, category=before.wish.category, code=before.code)
         category = wish.category or codes.category_of(wish.subject, self.standards.codes)
-        code = codes.numbered(category, resources.next_number(self.tx, category))
-        return msgspec.structs.replace(wish, category=category, code=code)
+        number = resources.next_number(self.tx, category)
+        if number > codes.LAST_NUMBER:
+            raise Invalid("catalogue.codes_used_up", category=category)
+        return msgspec.structs.replace(wish, category=category, code=codes.numbered(category, number))
+
+    def keep_number(self, code: str) -> None:
+        """Never give out the number of a code that somebody brings along; one far ahead would use up those between."""
+        category, _, told = code.partition("/")
+        highest = min(resources.last_number(self.tx, category) + codes.FARTHEST, codes.LAST_NUMBER)
+        if int(told) > highest:
+            raise Invalid("catalogue.code_too_far", given=code, highest=codes.numbered(category, highest))
+        resources.keep_number(self.tx, category, int(told))
 
     def next_id(self, wish: ResourceWish) -> tuple[str, ResourceWish]:
         """An id and a code for a new resource that has no id."""

@@ -91,6 +91,11 @@ def take(
     )
 
 
+def check_may_write(ctx: Context) -> None:
+    """Raises Refused `kernel.refused` where the caller may describe nothing at all; before a file costs anything."""
+    ctx.require("catalogue.write", thing("", ctx.principal.organisation))
+
+
 def _check_rights(ctx: Context, entries: Sequence[Entry]) -> None:
     keepers = sorted({entry.wish.keeper for entry in entries if entry.wish})
     if keepers and not any(ctx.permits("catalogue.write", thing("", keeper)) for keeper in keepers):

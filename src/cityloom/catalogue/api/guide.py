@@ -29,6 +29,7 @@ def take(ctx: Context, content: bytes, trial: bool, effective_on: date | None = 
     Raises Invalid `catalogue.sheet_broken`, `catalogue.sheet_without_header`, TooLarge; Refused `kernel.refused` where
     nothing in it is the caller's.
     """
+    files.check_may_write(ctx)
     grids = intake.grids(content)
     headed = [(grid, found) for grid in grids if (found := sheet.header(grid)) is not None]
     if not headed:

@@ -113,7 +113,8 @@ def take_back(ctx: Context, id: str) -> Resource:
 def bring_into_force(ctx: Context) -> int:
     """Do what was announced for today or earlier; how many. Runs as the platform, safe to run twice.
 
-    What cannot be done, because others have claimed an item meanwhile, stays announced and is told in the log.
+    What cannot be done, because others have claimed an item or taken the code meanwhile, stays announced and is told in
+    the log.
     """
     titles = titles_of(ctx)
     with ctx.begin() as tx:
@@ -135,7 +136,7 @@ def _bring(desk: Desk, row: AnnouncementRow) -> bool:
     if row.record is None:
         desk.write(row.resource, before.wish, before, "retired", [], retired=True)
     else:
-        wish = msgspec.json.decode(row.record, type=ResourceWish)
+        wish = desk.coded(row.resource, msgspec.json.decode(row.record, type=ResourceWish), before)
         desk.check_claims(row.resource, wish)
         desk.write(row.resource, wish, before, "announced", diff.compare(before.wish, wish))
     resources.drop_announcement(desk.tx, row.resource)

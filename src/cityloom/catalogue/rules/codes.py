@@ -16,6 +16,11 @@ DEPARTMENTS = "3"
 """类 3, 部门信息资源: what belongs to no base or theme."""
 
 ORDER_DIGITS = 6
+LAST_NUMBER = 999_999_999_999
+"""The highest order number that a code has room for."""
+
+FARTHEST = 999_999
+"""How far above the highest number of its category a code that somebody brings along may be."""
 
 
 def levels(category: str) -> list[str]:

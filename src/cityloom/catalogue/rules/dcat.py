@@ -4,10 +4,13 @@ What DCAT has no word for stands in a namespace of our own, so that a resource c
 """
 
 import json
+from typing import Any
 
 from rdflib import Graph, Namespace, URIRef
 from rdflib.exceptions import Error as RdfError
 from rdflib.namespace import DCAT, DCTERMS, FOAF, PROV, RDF, RDFS, SKOS, XSD
+from rdflib.plugins.stores.memory import Memory
+from rdflib.store import Store
 
 from cityloom.kernel.errors import Invalid, TooLarge, Unsupported
 
@@ -17,6 +20,7 @@ FREQUENCY = Namespace("http://publications.europa.eu/resource/authority/frequenc
 ACCESS = Namespace("http://publications.europa.eu/resource/authority/access-right/")
 
 LARGEST = 32 << 20
+MOST_TRIPLES = 500_000
 PREFIXES = {
     "dcat": DCAT, "dct": DCTERMS, "foaf": FOAF, "skos": SKOS, "prov": PROV, "csvw": CSVW, "cl": OWN, "xsd": XSD,
     "rdfs": RDFS, "rdf": RDF,
@@ -43,9 +47,22 @@ SCHEMA = OWN.columns
 """The list of a schema's columns, in their order."""
 
 
-def new_graph() -> Graph:
+class Bounded(Memory):
+    """A store that refuses a triple too many while a file is parsed: a few bytes of a file can say many."""
+
+    said = 0
+
+    def add(self, triple: Any, context: Any, quoted: bool = False) -> None:
+        """Raises TooLarge `catalogue.rdf_too_long`."""
+        self.said += 1
+        if self.said > MOST_TRIPLES:
+            raise TooLarge("catalogue.rdf_too_long", limit=MOST_TRIPLES)
+        super().add(triple, context, quoted)
+
+
+def new_graph(store: Store | str = "default") -> Graph:
     """An empty graph that knows the prefixes."""
-    graph = Graph(bind_namespaces="none")
+    graph = Graph(store, bind_namespaces="none")
     for prefix, namespace in PREFIXES.items():
         graph.bind(prefix, namespace)
     return graph
@@ -62,8 +79,8 @@ def written(graph: Graph, format: str) -> bytes:
 def read(content: bytes, media: str) -> Graph:
     """A file as a graph; addresses in it are not followed.
 
-    Raises Unsupported `catalogue.media_unknown`, TooLarge `catalogue.rdf_too_large`, Invalid `catalogue.rdf_broken`
-    and `catalogue.rdf_without_datasets`.
+    Raises Unsupported `catalogue.media_unknown`, TooLarge `catalogue.rdf_too_large` and `catalogue.rdf_too_long`,
+    Invalid `catalogue.rdf_broken` and `catalogue.rdf_without_datasets`.
     """
     format = FORMATS.get(media)
     if format is None:
@@ -74,7 +91,7 @@ def read(content: bytes, media: str) -> Graph:
         _check_contexts(content)
     elif format == "xml" and b"<!DOCTYPE" in content:  # entities can be bombs
         raise Invalid("catalogue.rdf_broken", format=format, reason="DOCTYPE")
-    graph = new_graph()
+    graph = new_graph(Bounded())
     try:
         graph.parse(data=content, format=format, publicID="urn:cityloom:import:")
     except (

@@ -26,6 +26,16 @@ CYCLES = {name: cycle for cycle, name in dcat.CYCLES.items()}
 ACCESSES = {name: openness for openness, name in dcat.OPENNESS.items()}
 
 
+MOST_DIGITS = 9
+
+
+def _number(said: str) -> int | None:
+    """A whole number; one longer than any description has is 0, which is refused; None where it is no number."""
+    if not said.isdecimal():
+        return None
+    return int(said) if len(said) <= MOST_DIGITS else 0
+
+
 class Fault(msgspec.Struct, frozen=True):
     """What is wrong with one property of one dataset."""
 
@@ -238,14 +248,15 @@ class Reader:
         if not any(name.values()):
             name["en"] = self._one(column, CSVW.name)
         length, grade = self._one(column, OWN.length), self._one(column, OWN.grade)
+        graded = _number(grade)
         return {
             "name": name,
             "type": KINDS.get(dcat.tail(self._one(column, CSVW.datatype)), "text"),
-            "length": int(length) if length.isdigit() else None,
+            "length": _number(length),
             "element": self._one(column, OWN.element),
             "qualifier": self._one(column, OWN.qualifier),
             "standard": self._one(column, OWN.standard),
-            "grade": int(grade) if grade.isdigit() else 1,
+            "grade": 1 if graded is None else graded,
             "required": self._one(column, CSVW.required) == "true",
             "personal": self._one(column, OWN.personal) == "true",
             "authoritative": self._one(column, OWN.authoritative) == "true",

@@ -125,6 +125,11 @@ def next_number(tx: Transaction, category: str) -> int:
     )
 
 
+def last_number(tx: Transaction, category: str) -> int:
+    """The highest order number in a category that was given out or brought along."""
+    return tx.scalar(int, "SELECT coalesce(max(last), 0) FROM catalogue.code_counter WHERE category = %s", [category])
+
+
 def keep_number(tx: Transaction, category: str, number: int) -> None:
     """Never give out a number that somebody brought along."""
     tx.execute(
@@ -373,6 +378,14 @@ def with_derived(tx: Transaction, ids: Sequence[str]) -> list[str]:
         """SELECT DISTINCT source FROM catalogue.resource, jsonb_array_elements_text(record->'derived_from') source
            WHERE retired_at IS NULL AND record ? 'derived_from' AND source = ANY(%s)""",
         [list(ids)],
+    )
+
+
+def meet(tx: Transaction, row: PartnerRow) -> int:
+    """Keep a catalogue that reports for the first time; 0 where an organisation has it that the scope may not see."""
+    return tx.execute(
+        "INSERT INTO catalogue.partner VALUES (%s, %s, %s, %s) ON CONFLICT (catalogue) DO NOTHING",
+        [row.catalogue, row.organisation, row.last_sequence, row.heard_at],
     )
 
 
