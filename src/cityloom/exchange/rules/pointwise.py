@@ -12,7 +12,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
 from cityloom.exchange.rules import expression
@@ -40,8 +39,7 @@ READERS: dict[str, Callable[[Any], Value]] = {
 def compile_filter(text: str, fields: Mapping[str, ResolvedField]) -> Callable[[Record], bool]:
     """Whether a record is let through: the filter holds, and is neither false nor unknown. Raises UnfitError."""
     expression.condition(text, fields, NEVER)
-    tree = sqlglot.parse_one(text, dialect="duckdb")
-    get = Compiler(fields).compile(tree)
+    get = Compiler(fields).compile(expression.parsed(text))
     return lambda record: get(record) is True
 
 
@@ -101,29 +99,17 @@ class Compiler:
         return lambda record: inner(record) is None
 
     def _and(self, node: exp.Expr) -> Get:
-        left, right = self.compile(node.this), self.compile(node.expression)
-
-        def get(record: Record) -> Value:
-            one, other = left(record), right(record)
-            return False if one is False or other is False else None if one is None or other is None else True
-
-        return get
+        return _all([self.compile(side) for side in expression.chained(node)])
 
     def _or(self, node: exp.Expr) -> Get:
-        return _any([self.compile(node.this), self.compile(node.expression)])
+        return _any([self.compile(side) for side in expression.chained(node)])
 
     def _comparison(self, node: exp.Expr) -> Get:
         return self._compared(node.this, COMPARISONS[type(node)], node.expression)
 
     def _between(self, node: exp.Expr) -> Get:
         low = self._compared(node.this, operator.ge, node.args["low"])
-        high = self._compared(node.this, operator.le, node.args["high"])
-
-        def get(record: Record) -> Value:
-            one, other = low(record), high(record)
-            return False if one is False or other is False else None if one is None or other is None else True
-
-        return get
+        return _all([low, self._compared(node.this, operator.le, node.args["high"])])
 
     def _in(self, node: exp.Expr) -> Get:
         return _any([self._compared(node.this, operator.eq, choice) for choice in node.expressions])
@@ -179,6 +165,14 @@ class Compiler:
 
 def _constant(value: Value) -> Get:
     return lambda _: value
+
+
+def _all(parts: list[Get]) -> Get:
+    def get(record: Record) -> Value:
+        values = [part(record) for part in parts]
+        return False if False in values else None if None in values else True
+
+    return get
 
 
 def _any(parts: list[Get]) -> Get:
