@@ -6,7 +6,6 @@ whether they are read as changes or singly; tests compare both on made-up rows.
 """
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -118,12 +117,11 @@ class Compiler:
         subject, pattern = self.compile(node.this), node.expression
         if not (isinstance(pattern, exp.Literal) and pattern.is_string):
             raise UnfitError(node.sql(dialect="duckdb")[:80], "forbidden")
-        signs = {"%": ".*", "_": "."}
-        matcher = re.compile("".join(signs.get(sign, re.escape(sign)) for sign in pattern.this), re.DOTALL)
+        first, *rest = pattern.this.split("%")
 
         def get(record: Record) -> Value:
             value = subject(record)
-            return None if value is None else matcher.fullmatch(str(value)) is not None
+            return None if value is None else _like(str(value), first, rest)
 
         return get
 
@@ -181,6 +179,33 @@ def _any(parts: list[Get]) -> Get:
         return True if True in values else None if None in values else False
 
     return get
+
+
+def _like(text: str, first: str, rest: list[str]) -> bool:
+    """LIKE by the pieces between its %: each at the first place after the one before, the last one at the end."""
+    if not rest:
+        return len(text) == len(first) and _at(text, first, 0)
+    *middle, last = rest
+    if len(text) < len(first) + len(last) or not _at(text, first, 0) or not _at(text, last, len(text) - len(last)):
+        return False
+    start, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = _found(text, piece, start, end)
+        if found < 0:
+            return False
+        start = found + len(piece)
+    return True
+
+
+def _found(text: str, piece: str, start: int, end: int) -> int:
+    if "_" not in piece:
+        return text.find(piece, start, end)
+    return next((at for at in range(start, end - len(piece) + 1) if _at(text, piece, at)), -1)
+
+
+def _at(text: str, piece: str, at: int) -> bool:
+    """Whether the piece stands there; its _ is any one character."""
+    return all(sign in ("_", text[at + index]) for index, sign in enumerate(piece))
 
 
 def _alike(left: Any, right: Any) -> tuple[Any, Any]:
