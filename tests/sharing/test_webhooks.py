@@ -2,9 +2,12 @@
 
 import base64
 import re
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -13,6 +16,7 @@ import pytest
 from cityloom.identity.api import accounts
 from cityloom.kernel.audit.keys import Signature
 from cityloom.kernel.context import Context
+from cityloom.sharing import connectors
 from cityloom.sharing.api import webhooks
 from sharing.sharing_kit import ROWS, Town
 
@@ -174,6 +178,28 @@ def test_nothing_is_sent_to_the_private_network(town: Town, subscriber: Subscrib
     webhooks.push(platform(town, allowed=""))
     assert subscriber.got == []
     assert standing(town)["last_error"] == "exchange.pull_address_private"
+
+
+def test_a_receiver_that_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectors, "LONGEST", 0.5)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with server.accept()[0] as line, suppress(OSError):
+                line.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not over.wait(0.05):
+                    line.sendall(b"x: y\r\n")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        begun = perf_counter()
+        error = connectors.send(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, ["127.0.0.1"])
+        took = perf_counter() - begun
+        over.set()
+        thread.join()
+    assert error == "TimeoutError"
+    assert took < 4
 
 
 def test_it_stops_with_the_grant_and_with_the_account(town: Town, subscriber: Subscriber) -> None:

@@ -1,5 +1,7 @@
 """Sends a page to a subscriber's address, which must be one that may be reached from here."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 
 import httpx
@@ -8,6 +10,8 @@ from cityloom.exchange.api import addresses
 from cityloom.kernel.errors import Problem
 
 PATIENCE = httpx.Timeout(10, connect=5)
+LONGEST = 15
+"""Seconds of a send in all, however slowly the receiver drips."""
 
 
 def send(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[str]) -> str:
@@ -16,22 +20,28 @@ def send(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[str])
     The checked address itself is connected to, and has to prove the host's name: a name that says something else a
     moment later leads nowhere.
     """
-    target = httpx.URL(url)
-    port = target.port or (443 if target.scheme == "https" else 80)
-    name = target.raw_host.decode("ascii")
+    begun = time.monotonic()
     try:
-        address = addresses.resolve(name, port, allowed)
-        # no proxy, .netrc or certificate folder of the process's environment
-        with httpx.Client(trust_env=False, follow_redirects=False, timeout=PATIENCE) as client:
-            told = {**headers, "Host": target.netloc.decode("ascii"), "User-Agent": "CityLoom"}
-            pinned = target.copy_with(host=address)
-            request = client.build_request(
-                "POST", pinned, content=body, headers=told, extensions={"sni_hostname": name}
-            )
-            answer = client.send(request, stream=True)  # what it says besides its status is not read
-            answer.close()
+        target = httpx.URL(url)
+        port = target.port or (443 if target.scheme == "https" else 80)
+        address = addresses.resolve(target.raw_host.decode("ascii"), port, allowed)
+        status = asyncio.run(_post(target, address, body, headers, LONGEST - (time.monotonic() - begun)))
     except Problem as problem:
         return problem.code
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         return type(error).__name__
-    return "" if answer.is_success else f"HTTP {answer.status_code}"
+    return "" if 200 <= status < 300 else f"HTTP {status}"
+
+
+async def _post(target: httpx.URL, address: str, body: bytes, headers: dict[str, str], seconds: float) -> int:
+    told = {**headers, "Host": target.netloc.decode("ascii"), "User-Agent": "CityLoom"}
+    async with asyncio.timeout(seconds):
+        # no proxy, .netrc or certificate folder of the process's environment
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=PATIENCE) as client:
+            request = client.build_request(
+                "POST", target.copy_with(host=address), content=body, headers=told,
+                extensions={"sni_hostname": target.raw_host.decode("ascii")},
+            )  # fmt: skip
+            answer = await client.send(request, stream=True)  # what it says besides its status is not read
+            await answer.aclose()
+    return answer.status_code
