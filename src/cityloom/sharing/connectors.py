@@ -1,13 +1,15 @@
 """Sends a page to a subscriber's address, which must be one that may be reached from here."""
 
 import asyncio
+import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import httpx
 
 from cityloom.exchange.api import addresses
-from cityloom.kernel.errors import Problem
+from cityloom.kernel.errors import Invalid, Problem
 
 PATIENCE = httpx.Timeout(10, connect=5)
 LONGEST = 15
@@ -45,3 +47,32 @@ async def _post(target: httpx.URL, address: str, body: bytes, headers: dict[str,
             answer = await client.send(request, stream=True)  # what it says besides its status is not read
             await answer.aclose()
     return answer.status_code
+
+
+def check_url(text: str, allowed: Sequence[str]) -> None:
+    """Raises Invalid `sharing.webhook_url` for what is no https address, or http to a host that is itself allowed."""
+    try:
+        url = httpx.URL(text)  # as it is read when it is sent to
+        host = url.host
+    except (httpx.InvalidURL, ValueError):
+        raise Invalid("sharing.webhook_url", url=text[:200]) from None
+    fits = url.scheme == "https" or (url.scheme == "http" and _named(host, allowed))
+    if not fits or not host or url.userinfo or (url.port is not None and not 0 < url.port < 65_536):
+        raise Invalid("sharing.webhook_url", url=text[:200])
+
+
+def _named(host: str, allowed: Sequence[str]) -> bool:
+    """Whether the operator allows this very host, or a network that the address lies in."""
+    if host.lower().rstrip(".") in {name.lower() for name in allowed}:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _networks(allowed))
+
+
+def _networks(allowed: Sequence[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for text in allowed:
+        with suppress(ValueError):  # a host name
+            yield ipaddress.ip_network(text)
