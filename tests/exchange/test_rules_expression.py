@@ -91,6 +91,13 @@ def test_unknown_does_not_hide_what_is_false() -> None:
         ("moved = born born", "forbidden", "born AS born"),
         ("(" * 900 + "active" + ")" * 900, "syntax", ""),
         ("active AND " * 300 + "active", "long", ""),
+        ("1-" * 900 + "1=1", "long", "1-1-"),
+        ("1-" * 60 + "1=1", "long", "1-1-"),
+        ("NOT " * 60 + "active", "long", "NOT NOT"),
+        ("count IN (" + "1," * 600 + "1)", "long", "count IN"),
+        ("(count IN (1, 2)) IN (true, false)", "forbidden", "count IN (1, 2)"),
+        ("(count BETWEEN 1 AND 2) BETWEEN false AND true", "forbidden", "count BETWEEN"),
+        ("(" + "1+" * 30 + "1) IN (1, 2)", "forbidden", "1 + 1"),
         ("gone >= born", "unknown", "gone"),
         ("Moved >= born", "unknown", "Moved"),
         ("other.moved >= born", "unknown", "other.moved"),
@@ -135,6 +142,14 @@ def test_what_is_refused(text: str, why: str, token: str) -> None:
         condition(text, FIELDS, TODAY)
     assert refused.value.why == why
     assert token.lower() in refused.value.token.lower()
+
+
+def test_a_long_chain_is_one_level_and_its_sql_stays_small() -> None:
+    text = "active AND " * 150 + "active"
+    assert answer(text) is True
+    assert answer(text.replace("AND", "OR")) is True
+    assert len(condition(text, FIELDS, TODAY).sql) < 3_000
+    assert len(condition("(count + 1) IN (" + "1," * 300 + "1)", FIELDS, TODAY).sql) < 10_000
 
 
 def test_texts_cannot_leave_their_quotes() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from decimal import Decimal
+from time import perf_counter
 from typing import Any
 
 import duckdb
@@ -100,6 +101,22 @@ def test_both_let_the_same_records_through(
 ) -> None:
     as_json = msgspec.json.decode(msgspec.json.encode(record))
     assert pointwise.compile_filter(text, FIELDS)(as_json) == in_duckdb(engine, text, record)
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=st.text(alphabet="ab区\n", max_size=8), pattern=st.text(alphabet="ab区%_", max_size=7))
+def test_like_is_that_of_duckdb(engine: duckdb.DuckDBPyConnection, text: str, pattern: str) -> None:
+    found = engine.execute(f"SELECT ? LIKE {sql.literal(pattern)}", [text]).fetchone()
+    assert found is not None
+    assert pointwise.compile_filter(f"name LIKE {sql.literal(pattern)}", FIELDS)({"name": text}) is found[0]
+
+
+@pytest.mark.parametrize("pattern", ["%a%a%a%a%a%a%a%b", "%_a%_a%_a%a_%a%b%a%"])
+def test_like_never_searches_twice(pattern: str) -> None:
+    matches = pointwise.compile_filter(f"name LIKE '{pattern}'", FIELDS)
+    before = perf_counter()
+    assert matches({"name": "a" * 20_000}) is False
+    assert perf_counter() - before < 2
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,25 @@
 
 import base64
 import re
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import perf_counter
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from cityloom.identity.api import accounts
 from cityloom.kernel.audit.keys import Signature
 from cityloom.kernel.context import Context
+from cityloom.kernel.errors import Invalid, Unavailable
+from cityloom.sharing import connectors
 from cityloom.sharing.api import webhooks
+from cityloom.sharing.rules import pushes
 from sharing.sharing_kit import ROWS, Town
 
 HEAD = ROWS.splitlines()[0]
@@ -174,6 +181,111 @@ def test_nothing_is_sent_to_the_private_network(town: Town, subscriber: Subscrib
     webhooks.push(platform(town, allowed=""))
     assert subscriber.got == []
     assert standing(town)["last_error"] == "exchange.pull_address_private"
+
+
+@pytest.mark.parametrize("fault", [Unavailable("kernel.database_unreachable"), httpx.InvalidURL("x"), OSError("x")])
+def test_a_passing_fault_is_a_miss_and_not_the_end(
+    town: Town, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    subscribe(town, subscriber.url)
+
+    def fails(*_: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as broken:
+        broken.setattr(accounts, "find", fails)
+        webhooks.push(platform(town))
+    row = standing(town)
+    assert (row["state"], row["failures"], row["cursor"]) == ("active", 1, 0)
+    assert row["last_error"] == getattr(fault, "code", type(fault).__name__)
+    webhooks.push(platform(town))  # too soon
+    assert subscriber.got == []
+    town.clock.turn(seconds=6)
+    webhooks.push(platform(town))
+    assert len(subscriber.got) == 1
+    assert (standing(town)["failures"], standing(town)["last_error"]) == (0, "")
+
+
+def test_one_that_was_stopped_while_it_was_sent_is_not_held(
+    town: Town, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    made = subscribe(town, subscriber.url)
+    monkeypatch.setattr(pushes, "MOST_TRIES", 1)
+
+    def stops(*_: object) -> str:
+        path = f"/api/sharing/grants/r1/webhooks/{made['id']}"
+        assert town.housing.client.delete(path, headers=town.housing.headers).status_code == 200
+        return "HTTP 500"
+
+    monkeypatch.setattr(connectors, "send", stops)
+    webhooks.push(platform(town))
+    assert (standing(town)["state"], standing(town)["dead_letters"]) == ("stopped", [])
+
+
+def test_a_grant_has_only_so_many(town: Town) -> None:
+    town.grant()
+    body = {"url": "https://x.example/", "case": "c"}
+    made = [town.housing.post("grants/r1/webhooks", body) for _ in range(6)]
+    assert [each.status_code for each in made] == [201] * 5 + [409]
+    assert made[-1].json()["code"] == "sharing.webhook_many"
+    first = f"/api/sharing/grants/r1/webhooks/{made[0].json()['id']}"
+    assert town.housing.client.delete(first, headers=town.housing.headers).status_code == 200
+    assert town.housing.post("grants/r1/webhooks", body).status_code == 201
+    again = town.housing.client.post(f"{first}/replays", params={"since": 0}, headers=town.housing.headers)
+    assert (again.status_code, again.json()["code"]) == (409, "sharing.webhook_many")
+    assert len(town.housing.get("grants/r1/webhooks").json()) == 6
+
+
+def test_a_round_sends_only_so_many_pages(town: Town, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "PAGE", 1)
+    monkeypatch.setattr(webhooks, "MOST_PAGES", 1)
+    town.civil.deliver("d1", ROWS)
+    town.grant()
+    subscribe(town, subscriber.url)
+    webhooks.push(platform(town))
+    assert len(subscriber.got) == 1
+    webhooks.push(platform(town))
+    assert [row["id"] for page in subscriber.pages() for row in page["rows"]] == ["a1", "a3"]
+
+
+def test_a_receiver_that_drips_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectors, "LONGEST", 0.5)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            with server.accept()[0] as line, suppress(OSError):
+                line.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not over.wait(0.05):
+                    line.sendall(b"x: y\r\n")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        begun = perf_counter()
+        error = connectors.send(f"http://127.0.0.1:{server.getsockname()[1]}/", b"{}", {}, ["127.0.0.1"])
+        took = perf_counter() - begun
+        over.set()
+        thread.join()
+    assert error == "TimeoutError"
+    assert took < 4
+
+
+@pytest.mark.parametrize(
+    ("url", "fits"),
+    [
+        ("https://x.example/", True), ("https://127.0.0.1:8443/", True), ("http://x.example/", False),
+        ("http://inside.example/", True), ("http://INSIDE.example:80/", True), ("http://10.1.2.3/", True),
+        ("http://10.2.2.3/", False), ("https://x.example:99999/", False), ("https://x.example:0/", False),
+        ("https://x\n.example/", False), ("https://[::1/", False), ("https://xn--/", False), ("https://a:b@x.example/", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_taken(url: str, fits: bool) -> None:
+    with nullcontext() if fits else pytest.raises(Invalid, match=r"sharing\.webhook_url"):
+        connectors.check_url(url, ["inside.example", "10.1.0.0/16"])
 
 
 def test_it_stops_with_the_grant_and_with_the_account(town: Town, subscriber: Subscriber) -> None:

@@ -67,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(
             description="Hosts and networks that change rows may be sent to although they are not public, separated by "
-            "commas; plain http is taken only while this is set."
+            "commas; plain http is taken only to what is named here."
         ),
     ] = ""
     language: Annotated[str, Meta(description="Language of messages when the caller names none: zh or en.")] = "zh"

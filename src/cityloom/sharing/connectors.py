@@ -1,13 +1,19 @@
 """Sends a page to a subscriber's address, which must be one that may be reached from here."""
 
-from collections.abc import Sequence
+import asyncio
+import ipaddress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import httpx
 
 from cityloom.exchange.api import addresses
-from cityloom.kernel.errors import Problem
+from cityloom.kernel.errors import Invalid, Problem
 
 PATIENCE = httpx.Timeout(10, connect=5)
+LONGEST = 15
+"""Seconds of a send in all, however slowly the receiver drips."""
 
 
 def send(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[str]) -> str:
@@ -16,22 +22,57 @@ def send(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[str])
     The checked address itself is connected to, and has to prove the host's name: a name that says something else a
     moment later leads nowhere.
     """
-    target = httpx.URL(url)
-    port = target.port or (443 if target.scheme == "https" else 80)
-    name = target.raw_host.decode("ascii")
+    begun = time.monotonic()
     try:
-        address = addresses.resolve(name, port, allowed)
-        # no proxy, .netrc or certificate folder of the process's environment
-        with httpx.Client(trust_env=False, follow_redirects=False, timeout=PATIENCE) as client:
-            told = {**headers, "Host": target.netloc.decode("ascii"), "User-Agent": "CityLoom"}
-            pinned = target.copy_with(host=address)
-            request = client.build_request(
-                "POST", pinned, content=body, headers=told, extensions={"sni_hostname": name}
-            )
-            answer = client.send(request, stream=True)  # what it says besides its status is not read
-            answer.close()
+        target = httpx.URL(url)
+        port = target.port or (443 if target.scheme == "https" else 80)
+        address = addresses.resolve(target.raw_host.decode("ascii"), port, allowed)
+        status = asyncio.run(_post(target, address, body, headers, LONGEST - (time.monotonic() - begun)))
     except Problem as problem:
         return problem.code
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         return type(error).__name__
-    return "" if answer.is_success else f"HTTP {answer.status_code}"
+    return "" if 200 <= status < 300 else f"HTTP {status}"
+
+
+async def _post(target: httpx.URL, address: str, body: bytes, headers: dict[str, str], seconds: float) -> int:
+    told = {**headers, "Host": target.netloc.decode("ascii"), "User-Agent": "CityLoom"}
+    async with asyncio.timeout(seconds):
+        # no proxy, .netrc or certificate folder of the process's environment
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=PATIENCE) as client:
+            request = client.build_request(
+                "POST", target.copy_with(host=address), content=body, headers=told,
+                extensions={"sni_hostname": target.raw_host.decode("ascii")},
+            )  # fmt: skip
+            answer = await client.send(request, stream=True)  # what it says besides its status is not read
+            await answer.aclose()
+    return answer.status_code
+
+
+def check_url(text: str, allowed: Sequence[str]) -> None:
+    """Raises Invalid `sharing.webhook_url` for what is no https address, or http to a host that is itself allowed."""
+    try:
+        url = httpx.URL(text)  # as it is read when it is sent to
+        host = url.host
+    except (httpx.InvalidURL, ValueError):
+        raise Invalid("sharing.webhook_url", url=text[:200]) from None
+    fits = url.scheme == "https" or (url.scheme == "http" and _named(host, allowed))
+    if not fits or not host or url.userinfo or (url.port is not None and not 0 < url.port < 65_536):
+        raise Invalid("sharing.webhook_url", url=text[:200])
+
+
+def _named(host: str, allowed: Sequence[str]) -> bool:
+    """Whether the operator allows this very host, or a network that the address lies in."""
+    if host.lower().rstrip(".") in {name.lower() for name in allowed}:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _networks(allowed))
+
+
+def _networks(allowed: Sequence[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for text in allowed:
+        with suppress(ValueError):  # a host name
+            yield ipaddress.ip_network(text)

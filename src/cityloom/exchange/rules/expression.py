@@ -24,6 +24,11 @@ Sort = Literal["text", "number", "boolean", "date", "timestamp", "interval"]
 Why = Literal["syntax", "unknown", "forbidden", "sorts", "arguments", "long", "condition"]
 
 LONGEST = 2000
+MOST_NODES = 500
+DEEPEST = 40
+"""Levels of nesting; a chain of AND or of OR counts as one."""
+MOST_ON_LEFT = 40
+"""Nodes left of IN and BETWEEN: it is written again for each choice."""
 SORTS: dict[Kind, Sort] = {
     "text": "text", "integer": "number", "decimal": "number", "number": "number", "boolean": "boolean", "date": "date",
     "timestamp": "timestamp",
@@ -107,6 +112,17 @@ def condition(text: str, fields: Mapping[str, ResolvedField], today: date, of: s
 
     With `of` the fields are those of a STRUCT column of that name.
     """
+    tree = parsed(text)
+    renderer = Renderer(fields, today, of)
+    part = renderer.render(tree)
+    if part.sort != "boolean":
+        raise UnfitError(text[:40], "condition")
+    # a sum that overflows cannot be told; it must not stop a delivery
+    return Condition(f"TRY({part.sql})" if renderer.computes else part.sql, tuple(dict.fromkeys(part.operands)))
+
+
+def parsed(text: str) -> exp.Expr:
+    """The one tree of a text, small and flat enough to be walked. Raises UnfitError."""
     if len(text) > LONGEST:
         raise UnfitError(f"{text[:40]}…", "long")
     try:
@@ -116,12 +132,37 @@ def condition(text: str, fields: Mapping[str, ResolvedField], today: date, of: s
     tree = trees[0] if len(trees) == 1 else None
     if tree is None:
         raise UnfitError(text[:40], "syntax")
-    renderer = Renderer(fields, today, of)
-    part = renderer.render(tree)
-    if part.sort != "boolean":
-        raise UnfitError(text[:40], "condition")
-    # a sum that overflows cannot be told; it must not stop a delivery
-    return Condition(f"TRY({part.sql})" if renderer.computes else part.sql, tuple(dict.fromkeys(part.operands)))
+    waiting: list[tuple[exp.Expr, int]] = [(tree, 1)]
+    nodes = 0
+    while waiting:
+        node, depth = waiting.pop()
+        nodes += not isinstance(node, exp.Identifier)
+        if nodes > MOST_NODES or depth > DEEPEST:
+            raise UnfitError(f"{text[:40]}…", "long")
+        waiting.extend(
+            (child, depth if type(child) is type(node) in LOGIC and child is node.this else depth + 1)
+            for child in node.iter_expressions()
+        )
+    return tree
+
+
+def chained(node: exp.Expr) -> list[exp.Expr]:
+    """What a chain of AND, or of OR, joins, from left to right."""
+    sides = []
+    kind = type(node)
+    while type(node) is kind:
+        sides.append(node.expression)
+        node = node.this
+    return [node, *reversed(sides)]
+
+
+def repeatable(node: exp.Expr) -> exp.Expr:
+    """The left side of IN or BETWEEN, if it can be written once per choice. Raises UnfitError."""
+    left: exp.Expr = node.this
+    inner = list(left.walk())
+    if len(inner) > MOST_ON_LEFT or any(isinstance(each, (exp.In, exp.Between)) for each in inner):
+        raise UnfitError(_written(left), "forbidden")
+    return left
 
 
 def _spot(error: Exception) -> str:
@@ -192,9 +233,9 @@ class Renderer:
         return Part(f"{UNITS[unit]}({int(amount.this)})", "interval")
 
     def _logic(self, node: exp.Expr) -> Part:
-        left, right = self._sides(node)
-        self._must(node, left.sort == right.sort == "boolean")
-        return _joined(f"({left.sql} {LOGIC[type(node)]} {right.sql})", "boolean", left, right)
+        parts = [self.render(side) for side in chained(node)]
+        self._must(node, all(part.sort == "boolean" for part in parts))
+        return _joined(f"({f' {LOGIC[type(node)]} '.join(part.sql for part in parts)})", "boolean", *parts)
 
     def _not(self, node: exp.Expr) -> Part:
         part = self.render(node.this)
@@ -212,13 +253,13 @@ class Renderer:
         return _joined(f"({left.sql} {COMPARISONS[type(node)]} {right.sql})", "boolean", left, right)
 
     def _between(self, node: exp.Expr) -> Part:
-        part, low, high = self._alike(node, node.this, node.args["low"], node.args["high"])
+        part, low, high = self._alike(node, repeatable(node), node.args["low"], node.args["high"])
         return _joined(f"({part.sql} BETWEEN {low.sql} AND {high.sql})", "boolean", part, low, high)
 
     def _in(self, node: exp.Expr) -> Part:
         if {key for key, value in node.args.items() if value} != {"this", "expressions"}:
             raise UnfitError(_written(node), "forbidden")
-        part, *choices = self._alike(node, node.this, *node.expressions)
+        part, *choices = self._alike(node, repeatable(node), *node.expressions)
         tests = (f"{part.sql} = {choice.sql}" for choice in choices)
         return _joined(f"({' OR '.join(tests)})", "boolean", part, *choices)
 

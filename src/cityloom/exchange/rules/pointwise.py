@@ -6,13 +6,11 @@ whether they are read as changes or singly; tests compare both on made-up rows.
 """
 
 import operator
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 
 from cityloom.exchange.rules import expression
@@ -40,8 +38,7 @@ READERS: dict[str, Callable[[Any], Value]] = {
 def compile_filter(text: str, fields: Mapping[str, ResolvedField]) -> Callable[[Record], bool]:
     """Whether a record is let through: the filter holds, and is neither false nor unknown. Raises UnfitError."""
     expression.condition(text, fields, NEVER)
-    tree = sqlglot.parse_one(text, dialect="duckdb")
-    get = Compiler(fields).compile(tree)
+    get = Compiler(fields).compile(expression.parsed(text))
     return lambda record: get(record) is True
 
 
@@ -101,29 +98,17 @@ class Compiler:
         return lambda record: inner(record) is None
 
     def _and(self, node: exp.Expr) -> Get:
-        left, right = self.compile(node.this), self.compile(node.expression)
-
-        def get(record: Record) -> Value:
-            one, other = left(record), right(record)
-            return False if one is False or other is False else None if one is None or other is None else True
-
-        return get
+        return _all([self.compile(side) for side in expression.chained(node)])
 
     def _or(self, node: exp.Expr) -> Get:
-        return _any([self.compile(node.this), self.compile(node.expression)])
+        return _any([self.compile(side) for side in expression.chained(node)])
 
     def _comparison(self, node: exp.Expr) -> Get:
         return self._compared(node.this, COMPARISONS[type(node)], node.expression)
 
     def _between(self, node: exp.Expr) -> Get:
         low = self._compared(node.this, operator.ge, node.args["low"])
-        high = self._compared(node.this, operator.le, node.args["high"])
-
-        def get(record: Record) -> Value:
-            one, other = low(record), high(record)
-            return False if one is False or other is False else None if one is None or other is None else True
-
-        return get
+        return _all([low, self._compared(node.this, operator.le, node.args["high"])])
 
     def _in(self, node: exp.Expr) -> Get:
         return _any([self._compared(node.this, operator.eq, choice) for choice in node.expressions])
@@ -132,12 +117,11 @@ class Compiler:
         subject, pattern = self.compile(node.this), node.expression
         if not (isinstance(pattern, exp.Literal) and pattern.is_string):
             raise UnfitError(node.sql(dialect="duckdb")[:80], "forbidden")
-        signs = {"%": ".*", "_": "."}
-        matcher = re.compile("".join(signs.get(sign, re.escape(sign)) for sign in pattern.this), re.DOTALL)
+        first, *rest = pattern.this.split("%")
 
         def get(record: Record) -> Value:
             value = subject(record)
-            return None if value is None else matcher.fullmatch(str(value)) is not None
+            return None if value is None else _like(str(value), first, rest)
 
         return get
 
@@ -181,12 +165,47 @@ def _constant(value: Value) -> Get:
     return lambda _: value
 
 
+def _all(parts: list[Get]) -> Get:
+    def get(record: Record) -> Value:
+        values = [part(record) for part in parts]
+        return False if False in values else None if None in values else True
+
+    return get
+
+
 def _any(parts: list[Get]) -> Get:
     def get(record: Record) -> Value:
         values = [part(record) for part in parts]
         return True if True in values else None if None in values else False
 
     return get
+
+
+def _like(text: str, first: str, rest: list[str]) -> bool:
+    """LIKE by the pieces between its %: each at the first place after the one before, the last one at the end."""
+    if not rest:
+        return len(text) == len(first) and _at(text, first, 0)
+    *middle, last = rest
+    if len(text) < len(first) + len(last) or not _at(text, first, 0) or not _at(text, last, len(text) - len(last)):
+        return False
+    start, end = len(first), len(text) - len(last)
+    for piece in middle:
+        found = _found(text, piece, start, end)
+        if found < 0:
+            return False
+        start = found + len(piece)
+    return True
+
+
+def _found(text: str, piece: str, start: int, end: int) -> int:
+    if "_" not in piece:
+        return text.find(piece, start, end)
+    return next((at for at in range(start, end - len(piece) + 1) if _at(text, piece, at)), -1)
+
+
+def _at(text: str, piece: str, at: int) -> bool:
+    """Whether the piece stands there; its _ is any one character."""
+    return all(sign in ("_", text[at + index]) for index, sign in enumerate(piece))
 
 
 def _alike(left: Any, right: Any) -> tuple[Any, Any]:

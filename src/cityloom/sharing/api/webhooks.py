@@ -8,7 +8,6 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -18,7 +17,8 @@ from cityloom.identity.api import accounts
 from cityloom.kernel import log
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
-from cityloom.kernel.errors import Conflict, NotFound, Problem
+from cityloom.kernel.db import Transaction
+from cityloom.kernel.errors import Conflict, Gone, NotFound, Problem, Refused
 from cityloom.sharing import connectors
 from cityloom.sharing.api import grants, parties, reading
 from cityloom.sharing.contracts import NewWebhook, Pushed, Webhook
@@ -34,6 +34,12 @@ PAGE = 1_000
 AT_ONCE = 8
 QUIET = timedelta(seconds=2)
 """Until one that had nothing new is looked at again."""
+MOST = 5
+"""Webhooks of a grant that are not stopped."""
+MOST_PAGES = 10
+"""Pages to one in a round."""
+OVER = (Refused, NotFound, Conflict, Gone)
+"""Problems that do not pass: it is stopped. Everything else is a page that was not taken."""
 
 
 def webhook_of(ctx: Context, row: WebhookRow) -> Webhook:
@@ -49,16 +55,18 @@ def webhook_of(ctx: Context, row: WebhookRow) -> Webhook:
 def add(ctx: Context, grant: str, wish: NewWebhook) -> Webhook:
     """Send the change rows of a grant to an address from now on. Right `sharing.use`, for the grant's purpose.
 
-    Raises NotFound, Refused, Conflict `sharing.grant_…`, Invalid `sharing.webhook_url`, Gone `exchange.changes_gone`.
+    Raises NotFound, Refused, Conflict `sharing.grant_…` and `sharing.webhook_many`, Invalid `sharing.webhook_url`, Gone
+    `exchange.changes_gone`.
     """
     row = reading.enter(ctx, grant, "changes", wish.case)[0]
-    pushes.check_url(wish.url, plain_allowed=bool(_allowed(ctx)))
+    connectors.check_url(wish.url, _allowed(ctx))
     now = ctx.clock.now()
     new = WebhookRow(
         f"w{uuid4().hex[:16]}", grant, row.organisation, row.keeper, ctx.principal.name, wish.url, wish.case, "active",
         wish.since, 0, now, None, "",
     )  # fmt: skip
     with parties.everywhere(ctx) as tx:
+        _room(tx, grant)
         store.add(tx, new)
         ctx.record(tx, "sharing.webhook_added", f"grant:{grant}", webhook=new.id, since=wish.since)
     return webhook_of(ctx, new)
@@ -84,14 +92,22 @@ def stop(ctx: Context, grant: str, id: str) -> Webhook:
 def replay(ctx: Context, grant: str, id: str, since: int) -> Webhook:
     """Send everything after `since` (again), a dead letter and what was held behind it first of all.
 
-    Right `sharing.use`. Raises NotFound `sharing.webhook_unknown`, Conflict `sharing.grant_…`.
+    Right `sharing.use`. Raises NotFound `sharing.webhook_unknown`, Conflict `sharing.grant_…`, `sharing.webhook_many`.
     """
     row = _asked(ctx, grant, id)
     reading.enter(ctx, grant, "changes", row.case_reference)
     with parties.everywhere(ctx) as tx:
+        if row.state == "stopped":
+            _room(tx, grant)
         store.replay(tx, id, since, ctx.clock.now())
         ctx.record(tx, "sharing.webhook_replayed", f"grant:{grant}", webhook=id, since=since)
     return webhook_of(ctx, _asked(ctx, grant, id))
+
+
+def _room(tx: Transaction, grant: str) -> None:
+    store.lock(tx, grant)
+    if sum(row.state != "stopped" for row in store.of_grant(tx, grant)) >= MOST:
+        raise Conflict("sharing.webhook_many", grant=grant, most=MOST)
 
 
 def _asked(ctx: Context, grant: str, id: str) -> WebhookRow:
@@ -116,13 +132,14 @@ def push(ctx: Context) -> None:
 def _push(ctx: Context, row: WebhookRow) -> Exception | None:
     """One page, or several while there are more; a failure of ours is told and stops no other subscription."""
     try:
-        while True:
+        for _ in range(MOST_PAGES):
             after = _page(ctx, row)
             if after is None:
-                return None
+                break
             row = after
     except Exception as failure:  # noqa: BLE001 - told by the caller
         return failure
+    return None
 
 
 def _page(ctx: Context, row: WebhookRow) -> WebhookRow | None:
@@ -130,11 +147,15 @@ def _page(ctx: Context, row: WebhookRow) -> WebhookRow | None:
     now = ctx.clock.now()
     try:
         body, upto, sends = _body(ctx, row)
-    except Problem as problem:
+        error = _send(ctx, row, body) if sends else ""
+    except OVER as problem:
         with ctx.begin() as tx:
             store.set_state(tx, row.id, "stopped", problem.code)
         return None
-    error = connectors.send(row.url, body, _headers(ctx, body), _allowed(ctx)) if sends else ""
+    except Exception as failure:  # noqa: BLE001 - kept with the webhook
+        upto, sends = row.cursor, False
+        error = failure.code if isinstance(failure, Problem) else type(failure).__name__
+        logger.warning("push_missed", webhook=row.id, kind=error)
     with ctx.begin() as tx:
         if error:
             _missed(ctx, tx, row, error)
@@ -143,10 +164,15 @@ def _page(ctx: Context, row: WebhookRow) -> WebhookRow | None:
     return msgspec.structs.replace(row, cursor=upto, failures=0) if ours and sends else None
 
 
-def _missed(ctx: Context, tx: Any, row: WebhookRow, error: str) -> None:
+def _send(ctx: Context, row: WebhookRow, body: bytes) -> str:
+    connectors.check_url(row.url, _allowed(ctx))  # what the operator allows may have changed
+    return connectors.send(row.url, body, _headers(ctx, body), _allowed(ctx))
+
+
+def _missed(ctx: Context, tx: Transaction, row: WebhookRow, error: str) -> None:
     failures, now = row.failures + 1, ctx.clock.now()
-    store.failed(tx, row, failures, error, now + pushes.pause(failures))
-    if failures >= pushes.MOST_TRIES:
+    ours = store.failed(tx, row, failures, error, now + pushes.pause(failures))
+    if ours and failures >= pushes.MOST_TRIES:
         store.bury(tx, row, failures, error, now)
         store.set_state(tx, row.id, "held", error)
 

@@ -44,6 +44,11 @@ def add(tx: Transaction, row: WebhookRow) -> None:
     )  # fmt: skip
 
 
+def lock(tx: Transaction, grant: str) -> None:
+    """Add to those of a grant one at a time."""
+    tx.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"sharing.webhook:{grant}"])
+
+
 def of_grant(tx: Transaction, grant: str) -> list[WebhookRow]:
     """Those of a grant, if the scope may see them."""
     return tx.all(WebhookRow, f"SELECT {COLUMNS} FROM sharing.webhook WHERE granted = %s ORDER BY id", [grant])
@@ -78,13 +83,14 @@ def taken(tx: Transaction, row: WebhookRow, upto: int, sent: bool, now: datetime
     return changed == 1
 
 
-def failed(tx: Transaction, row: WebhookRow, failures: int, error: str, next_at: datetime) -> None:
-    """It was not taken; when it is sent again."""
-    tx.execute(
+def failed(tx: Transaction, row: WebhookRow, failures: int, error: str, next_at: datetime) -> bool:
+    """It was not taken; when it is sent again. False if it was changed meanwhile."""
+    changed = tx.execute(
         """UPDATE sharing.webhook SET failures = %s, last_error = %s, next_at = %s
            WHERE id = %s AND state = 'active' AND cursor = %s""",
         [failures, error, next_at, row.id, row.cursor],
     )
+    return changed == 1
 
 
 def set_state(tx: Transaction, id: str, state: State, error: str) -> None:
