@@ -1,14 +1,12 @@
 """`cityloom catalogue …`: what a department's data officer or script does, through the HTTP door."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
 from cityloom import client
@@ -16,16 +14,12 @@ from cityloom.catalogue.api import search as searching
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.settings import Settings, load
+from cityloom.terminal import HERE, AsJson, Token, Url, opened, show, talk
 
 app = typer.Typer(
     help="Search the catalogue, describe resources, hand files in and out, check forms.", no_args_is_help=True
 )
-talk = Console(stderr=True)
 
-Url = Annotated[str, typer.Option(envvar="CITYLOOM_URL", help="Where the city is served.")]
-Token = Annotated[str, typer.Option(envvar="CITYLOOM_TOKEN", help="API token of your organisation (ctl_…).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-HERE = "http://127.0.0.1:8440"
 OpenParts = Callable[[Settings], AbstractContextManager[Parts]]
 """Given by the `cityloom` command as the context's object: the catalogue cannot know how a city is put together."""
 
@@ -38,26 +32,6 @@ MEDIA = {
     ".rdf": "application/rdf+xml",
     ".nt": "application/n-triples",
 }
-
-
-@contextmanager
-def opened(url: str, token: str) -> Iterator[client.Exchange]:
-    """The city's doors; a refusal is told with its remedy, exit code 1."""
-    doors = client.Exchange(url, token)
-    try:
-        yield doors
-    except client.Refused as refused:
-        talk.print(f"[red]refused:[/red] {refused.problem.get('detail', '')}", highlight=False)
-        if refused.problem.get("remedy"):
-            talk.print(f"[dim]hint:[/dim] {refused.problem['remedy']}", highlight=False)
-        raise typer.Exit(1) from refused
-    finally:
-        doors.close()
-
-
-def show(value: Any) -> None:
-    """Data goes to stdout."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """`cityloom exchange …`: what a department's clerk or script does, through the HTTP door."""
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,38 +9,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from cityloom import client
+from cityloom.terminal import HERE, AsJson, Token, Url, opened, show, talk
 
 app = typer.Typer(help="Deliver data, read receipts, changes and quarantined rows.", no_args_is_help=True)
-talk = Console(stderr=True)
-
-Url = Annotated[str, typer.Option(envvar="CITYLOOM_URL", help="Where the city is served.")]
-Token = Annotated[str, typer.Option(envvar="CITYLOOM_TOKEN", help="API token of your organisation (ctl_…).")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-HERE = "http://127.0.0.1:8440"
-
-
-@contextmanager
-def opened(url: str, token: str) -> Iterator[client.Exchange]:
-    """The city's doors; a refusal is told with its remedy, exit code 1."""
-    exchange = client.Exchange(url, token)
-    try:
-        yield exchange
-    except client.Refused as refused:
-        talk.print(f"[red]refused:[/red] {refused.problem.get('detail', '')}", highlight=False)
-        if refused.problem.get("remedy"):
-            talk.print(f"[dim]hint:[/dim] {refused.problem['remedy']}", highlight=False)
-        raise typer.Exit(1) from refused
-    finally:
-        exchange.close()
-
-
-def show(value: Any) -> None:
-    """Data goes to stdout."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
 
 
 @app.command()

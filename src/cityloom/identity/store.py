@@ -282,11 +282,6 @@ def token(tx: Transaction, id: str) -> TokenRow | None:
     return tx.first(TokenRow, f"SELECT {TOKEN} FROM identity.token WHERE id = %s FOR UPDATE", [id])
 
 
-def token_use(tx: Transaction, id: str) -> TokenUse | None:
-    """What a caller who shows this token may do."""
-    return token_uses(tx, [id]).get(id)
-
-
 def token_uses(tx: Transaction, ids: Sequence[str]) -> dict[str, TokenUse]:
     """What callers who show these tokens may do, by the token's id."""
     rows = tx.all(

@@ -1,51 +1,31 @@
 """`cityloom sharing …`: ask for data, decide, and use what was granted, through the HTTP door."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
-import msgspec
 import typer
 import yaml
-from rich.console import Console
 
 from cityloom import client
+from cityloom.terminal import HERE, Token, Url, opened, show, talk
 
 app = typer.Typer(help="Ask for other departments' data, decide on requests, use grants.", no_args_is_help=True)
-talk = Console(stderr=True)
 
-Url = Annotated[str, typer.Option(envvar="CITYLOOM_URL", help="Where the city is served.")]
-Token = Annotated[str, typer.Option(envvar="CITYLOOM_TOKEN", help="API token of your organisation (ctl_…).")]
 Purpose = Annotated[str, typer.Option(envvar="CITYLOOM_PURPOSE", help="The purpose that the grant names.")]
 Case = Annotated[str, typer.Option(help="Number of the case or matter that this is for.")]
 Reason = Annotated[str, typer.Option(help="Why; some moves need it.")]
-HERE = "http://127.0.0.1:8440"
 REQUESTS, GRANTS = "/api/sharing/requests", "/api/sharing/grants"
 
 
 @contextmanager
-def opened(url: str, token: str, purpose: str = "") -> Iterator[client.Exchange]:
-    """The city's doors; a refusal is told with its remedy, exit code 1."""
-    exchange = client.Exchange(url, token)
-    if purpose:
-        exchange.http.headers["x-purpose"] = purpose
-    try:
-        yield exchange
-    except client.Refused as refused:
-        talk.print(f"[red]refused:[/red] {refused.problem.get('detail', '')}", highlight=False)
-        if refused.problem.get("remedy"):
-            talk.print(f"[dim]hint:[/dim] {refused.problem['remedy']}", highlight=False)
-        raise typer.Exit(1) from refused
-    finally:
-        exchange.close()
-
-
-def show(value: Any) -> None:
-    """Data goes to stdout."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+def using(url: str, token: str, purpose: str) -> Iterator[client.Exchange]:
+    """The city's doors for a use, which names its purpose."""
+    with opened(url, token) as city:
+        city.http.headers["x-purpose"] = purpose
+        yield city
 
 
 @app.command()
@@ -130,7 +110,7 @@ def query(
     token: Token = "",
 ) -> None:
     """One record through a grant, as the signed statement."""
-    with opened(url, token, purpose) as city:
+    with using(url, token, purpose) as city:
         show(client.checked(city.http.post(f"{GRANTS}/{grant}/query", json={"key": key, "case": case})))
 
 
@@ -145,8 +125,10 @@ def verify(
     token: Token = "",
 ) -> None:
     """Verify claims about one record: yes or no for each."""
-    claims = dict(each.split("=", 1) for each in claim if "=" in each)
-    with opened(url, token, purpose) as city:
+    if unclear := [each for each in claim if "=" not in each]:
+        raise typer.BadParameter(f"{unclear[0]} names no value; write a claim as FIELD=VALUE")
+    claims = dict(each.split("=", 1) for each in claim)
+    with using(url, token, purpose) as city:
         body = {"key": key, "case": case, "claims": claims}
         show(client.checked(city.http.post(f"{GRANTS}/{grant}/verify", json=body)))
 
@@ -162,7 +144,7 @@ def batch(
     token: Token = "",
 ) -> None:
     """Many records by a file of keys."""
-    with opened(url, token, purpose) as city:
+    with using(url, token, purpose) as city:
         address, params = f"{GRANTS}/{grant}/batches", {"case": case}
         with city.http.stream("POST", address, params=params, content=file.read_bytes()) as answer:
             if answer.status_code >= 400:
@@ -185,6 +167,6 @@ def changes(
     token: Token = "",
 ) -> None:
     """Change rows through a grant, after a sequence."""
-    with opened(url, token, purpose) as city:
+    with using(url, token, purpose) as city:
         city.download(f"{GRANTS}/{grant}/changes", into, case=case, since=since)
     talk.print(f"change rows written to {into}", highlight=False)
