@@ -297,3 +297,13 @@ def test_odd_input_is_the_callers_fault(town: Town) -> None:
         "/api/sharing/requests/r1", content=b'{"dataset": "' + b"x" * (41 << 20) + b'"}', headers=town.housing.headers
     )
     assert code(huge) == (413, "kernel.body_too_large")
+
+
+def test_a_copy_that_cannot_follow_does_not_hold_up_the_others(asked: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    [real] = projections.excerpts.queryable(asked.platform)
+    broken = msgspec.structs.replace(real, name="aaa_gone")
+    monkeypatch.setattr(projections.excerpts, "queryable", lambda _: [broken, real])
+    monkeypatch.setattr(projections, "begin", lambda _, dataset: (_ for _ in ()).throw(RuntimeError(dataset)))
+    asked.clock.turn(seconds=30)
+    projections.follow(asked.platform)
+    assert said(query(asked.housing, "a1"))["lag_seconds"] == 0

@@ -14,7 +14,8 @@ from cityloom.exchange.api import excerpts
 from cityloom.exchange.contracts import DatasetFacts, Excerpt, Standing
 from cityloom.kernel import jobs, lanes, log
 from cityloom.kernel.context import Context
-from cityloom.kernel.errors import Gone, NotFound
+from cityloom.kernel.db import Transaction
+from cityloom.kernel.errors import Gone, NotFound, Unavailable
 from cityloom.sharing.api.requests import resource
 from cityloom.sharing.contracts import Projection
 from cityloom.sharing.rules import copies
@@ -29,34 +30,46 @@ CLEAN = 20_000
 
 
 def follow(ctx: Context) -> None:
-    """Bring every copy up to its dataset; begin those that are missing. As the platform; safe to run twice."""
+    """Bring every copy up to its dataset; begin those that are missing. As the platform; safe to run twice.
+
+    A copy that cannot follow falls behind by itself, and its lag is told; the others go on.
+    """
     standings = excerpts.queryable(ctx)
     with ctx.begin() as tx:
         known = store.known(tx)
     now = ctx.clock.now()
     current = []
     for standing in standings:
-        row = known.get(standing.name)
-        if row is None or row.organisation != standing.keeper:
-            with ctx.begin() as tx:
-                store.add(tx, standing.name, standing.keeper)
-                row = store.lock(tx, standing.name)
-        if row.generation == 0 or row.sequence < standing.floor_sequence:
-            begin(ctx, standing.name)
-        elif row.sequence >= standing.last_sequence:
-            current.append(standing.name)
-        else:
-            _catch_up(ctx, standing)
+        try:
+            if _follow(ctx, standing, known.get(standing.name)):
+                current.append(standing.name)
+        except Unavailable:
+            raise
+        except Exception:
+            logger.exception("projection_stuck", dataset=standing.name)
     with ctx.begin() as tx:
         store.current(tx, current, now)
 
 
+def _follow(ctx: Context, standing: Standing, row: ProjectionRow | None) -> bool:
+    """Bring one copy up, or have it built; whether it was up to date already."""
+    if row is None or row.organisation != standing.keeper:
+        with ctx.begin() as tx:
+            store.add(tx, standing.name, standing.keeper)
+            row = store.lock(tx, standing.name)
+    if row.generation == 0 or row.sequence < standing.floor_sequence:
+        begin(ctx, standing.name)
+        return False
+    if row.sequence >= standing.last_sequence:
+        return True
+    _catch_up(ctx, standing)
+    return False
+
+
 def begin(ctx: Context, dataset: str) -> None:
     """Have a copy built anew by a worker, unless one is at it."""
-    arguments: dict[str, str | int | None] = {"dataset": dataset}
     with ctx.begin() as tx:
-        if not jobs.queued(tx, "sharing.rebuild", arguments):
-            jobs.enqueue(tx, "sharing.rebuild", arguments, lock=f"sharing/{dataset}")
+        _queue(tx, dataset)
 
 
 def ask_rebuild(ctx: Context, dataset: str) -> None:
@@ -66,10 +79,14 @@ def ask_rebuild(ctx: Context, dataset: str) -> None:
     if not facts.queryable:
         raise NotFound("sharing.not_copied", dataset=dataset)
     with ctx.begin() as tx:
-        arguments: dict[str, str | int | None] = {"dataset": dataset}
-        if not jobs.queued(tx, "sharing.rebuild", arguments):
-            jobs.enqueue(tx, "sharing.rebuild", arguments, lock=f"sharing/{dataset}")
+        _queue(tx, dataset)
         ctx.record(tx, "sharing.rebuild_asked", f"dataset:{dataset}")
+
+
+def _queue(tx: Transaction, dataset: str) -> None:
+    arguments: dict[str, str | int | None] = {"dataset": dataset}
+    if not jobs.queued(tx, "sharing.rebuild", arguments):
+        jobs.enqueue(tx, "sharing.rebuild", arguments, lock=f"sharing/{dataset}")
 
 
 def rebuild(ctx: Context, dataset: str) -> None:
