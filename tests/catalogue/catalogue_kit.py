@@ -51,7 +51,7 @@ RIGHTS = (
 )  # fmt: skip
 TABLES = (
     "resource", "resource_revision", "item_source", "announcement", "follower", "demand", "partner", "search",
-    "code_counter", "last_change", "lineage", "term", "entry",
+    "code_counter", "last_change", "lineage", "term", "entry", "setback", "message",
 )  # fmt: skip
 
 

@@ -44,6 +44,11 @@ def titles_of(ctx: Context) -> dict[str, Text]:
     return {each.code: each.title for each in organisations.listing(ctx) if each.active}
 
 
+def today_of(ctx: Context) -> date:
+    """The day in the city."""
+    return ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone).date()
+
+
 class Desk:
     """One transaction over the catalogue, in which nobody else writes. Checks come before anything is written."""
 
@@ -55,7 +60,7 @@ class Desk:
         named = entries.code_lists(tx, [codes.SCHEME, codes.SUBJECTS])
         self.standards = Standards(entries.elements(tx), named)
         self.elements = claims.Elements(self.standards.elements)
-        self.today = ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone).date()
+        self.today = today_of(ctx)
 
     def put(self, id: str, wish: ResourceWish, cause: str, effective_on: date | None = None, reason: str = "") -> Put:
         """Bring a description into force, or announce it where it breaks what others use.

@@ -1,4 +1,4 @@
-"""Resources: described by their keepers, brought into force, announced, retired, looked up, compared."""
+"""Resources: described by their keepers, announced, retired, looked up, compared."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -8,14 +8,11 @@ import msgspec
 from cityloom.catalogue.api.desk import Desk, Put, thing, titles_of
 from cityloom.catalogue.contracts import Announced, Diff, ItemSource, Resource, ResourceWish, Revision
 from cityloom.catalogue.rules import claims, diff
-from cityloom.catalogue.store import entries, resources
+from cityloom.catalogue.store import entries, messages, resources
 from cityloom.catalogue.store.resources import AnnouncementRow, ResourceRow
-from cityloom.kernel import log
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import Conflict, Invalid, NotFound, Problem
-
-logger = log.logger("catalogue")
+from cityloom.kernel.errors import Conflict, Invalid, NotFound
 
 
 def find(ctx: Context, id: str) -> Resource:
@@ -106,42 +103,9 @@ def take_back(ctx: Context, id: str) -> Resource:
         resources.lock(tx)
         if not resources.drop_announcement(tx, id):
             raise NotFound("catalogue.nothing_announced", resource=id)
+        messages.forget(tx, id, "announced")
         ctx.record(tx, "catalogue.announcement_taken_back", f"resource:{id}")
     return find(ctx, id)
-
-
-def bring_into_force(ctx: Context) -> int:
-    """Do what was announced for today or earlier; how many. Runs as the platform, safe to run twice.
-
-    What cannot be done, because others have claimed an item or taken the code meanwhile, stays announced and is told in
-    the log.
-    """
-    titles = titles_of(ctx)
-    with ctx.begin() as tx:
-        due = resources.come(tx, Desk(ctx, tx, titles).today)
-    done = 0
-    for row in due:
-        try:
-            with ctx.begin() as tx:
-                done += _bring(Desk(ctx, tx, titles), row)
-        except Problem as problem:
-            logger.warning("announced_change_waits", resource=row.resource, code=problem.code)
-    return done
-
-
-def _bring(desk: Desk, row: AnnouncementRow) -> bool:
-    before = existing(desk.tx, row.resource)
-    if resources.announcement(desk.tx, row.resource) != row:
-        return False
-    if row.record is None:
-        desk.write(row.resource, before.wish, before, "retired", [], retired=True)
-    else:
-        wish = desk.coded(row.resource, msgspec.json.decode(row.record, type=ResourceWish), before)
-        desk.check_claims(row.resource, wish)
-        desk.write(row.resource, wish, before, "announced", diff.compare(before.wish, wish))
-    resources.drop_announcement(desk.tx, row.resource)
-    desk.ctx.record(desk.tx, "catalogue.announced_change_done", f"resource:{row.resource}", announced_by=row.actor)
-    return True
 
 
 def adopt(ctx: Context, tx: Transaction, name: str, wish: ResourceWish) -> None:
@@ -182,22 +146,6 @@ def keep_datasets(ctx: Context, tx: Transaction, names: Collection[str]) -> None
         desk = Desk(ctx, tx, titles_of(ctx))
         for row in gone:
             desk.write(row.id, row.wish, row, "retired", [], retired=True)
-
-
-def regrade(ctx: Context, id: str) -> int:
-    """Grade anew what is derived from a resource; how many changed. Runs as the platform, safe to run twice."""
-    titles = titles_of(ctx)
-    with ctx.begin() as tx:
-        rows = resources.derived(tx, id)
-        if not rows:
-            return 0
-        desk = Desk(ctx, tx, titles)
-        own = [row for row in resources.derived(tx, id) if not row.source]  # others' grades come with their reports
-        changed = [row for row in own if desk.grade(row.wish) != row.grade]
-        for row in changed:
-            desk.write(row.id, row.wish, row, "regraded", [])
-            ctx.record(tx, "catalogue.regraded", f"resource:{row.id}", before=row.grade, source=id)
-    return len(changed)
 
 
 def revisions(ctx: Context, id: str) -> list[Revision]:

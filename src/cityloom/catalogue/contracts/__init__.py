@@ -45,6 +45,9 @@ from cityloom.catalogue.contracts.resources import (
     SupplyLine,
     Way,
 )
+from cityloom.catalogue.contracts.reviews import (
+    Message,
+)
 from cityloom.catalogue.contracts.sheets import Cell, Grid, Row
 from cityloom.catalogue.contracts.standards import (
     Bound,
@@ -99,6 +102,7 @@ __all__ = [
     "Length",
     "Line",
     "LineKind",
+    "Message",
     "Openness",
     "Report",
     "ReportedChange",

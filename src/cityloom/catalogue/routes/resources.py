@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from litestar import Request, delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from cityloom.catalogue.api import datasets, resources, search
+from cityloom.catalogue.api import datasets, messages, resources, search
 from cityloom.catalogue.contracts import (
     Announced,
     Diff,
     Filter,
     Graph,
     ItemSource,
+    Message,
     Resource,
     ResourceId,
     ResourcePage,
@@ -161,6 +162,21 @@ def list_notices(request: AnyRequest) -> list[Announced]:
     return resources.notices(identity.open_context(request))
 
 
+@get(
+    "/api/catalogue/messages",
+    tags=TAGS,
+    summary="Deadlines, moved sources, and what could not be done for what you keep",
+    sync_to_thread=True,
+)
+def list_messages(
+    request: AnyRequest,
+    after: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> list[Message]:
+    """To the caller's organisation, by number; the next page is asked for with `after` = the last id."""
+    return messages.listing(identity.open_context(request), after, limit)
+
+
 @get("/api/catalogue/sources", tags=TAGS, summary="Who answers for which item (一数一源)", sync_to_thread=True)
 def list_sources(request: AnyRequest, subject: FromQuery[str] = "") -> list[ItemSource]:
     """Of one subject, or all."""
@@ -169,5 +185,5 @@ def list_sources(request: AnyRequest, subject: FromQuery[str] = "") -> list[Item
 
 ROUTES = [
     list_resources, get_resource, put_resource, retire_resource, delete_announcement, list_revisions, get_diff,
-    get_lineage, put_following, delete_following, list_notices, list_sources,
+    get_lineage, put_following, delete_following, list_notices, list_messages, list_sources,
 ]  # fmt: skip
