@@ -8,12 +8,14 @@ import pytest
 from catalogue_kit import Door, Town, item, refused, wish
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from litestar.testing import TestClient
 from openpyxl import Workbook, load_workbook
 
 from cityloom.catalogue import intake
 from cityloom.catalogue.api import dcat, guide
+from cityloom.catalogue.routes import files
 from cityloom.catalogue.rules import columns, sheet
-from cityloom.identity.api import accounts
+from cityloom.identity.api import accounts, services
 from cityloom.identity.contracts import Role
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
@@ -187,6 +189,18 @@ def test_who_may_write_nothing_is_refused_before_the_file_is_read(town: Town) ->
     with pytest.raises(Refused):
         dcat.take(ctx, b"no turtle", "text/turtle", trial=True)
     assert town.everything() == before
+
+
+def test_the_right_is_asked_before_the_body_is_read(town: Town, http: "TestClient[Any]", housing: Door) -> None:
+    reader = Door(http, services.issue(town.platform, "psb", ("catalogue.follow",)).secret)
+    before = town.everything()
+    large = b" " * (files.LARGEST + 1)
+    for address in ("guide-imports", "dcat-imports"):
+        refused(reader.call("POST", address, content=large), 403, "kernel.refused")
+        refused(housing.call("POST", address, content=large), 413, "catalogue.sheet_too_large")
+        refused(housing.call("POST", address, content=iter([large])), 413, "catalogue.sheet_too_large")
+    assert town.everything() == before
+    assert len(town.audited("access.refused")) == 2
 
 
 @pytest.mark.parametrize(
