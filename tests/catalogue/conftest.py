@@ -54,3 +54,9 @@ def housing(town: Town, http: "TestClient[Any]") -> Door:
 @pytest.fixture
 def district(town: Town, http: "TestClient[Any]") -> Door:
     return door(town, http, "district_one")
+
+
+@pytest.fixture
+def data(town: Town, http: "TestClient[Any]") -> Door:
+    """The platform's own organisation, which reviews and rules."""
+    return door(town, http, "data")

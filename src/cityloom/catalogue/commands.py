@@ -111,7 +111,9 @@ def hand_in(
 
 
 def _tell(report: dict[str, Any]) -> None:
-    counts = ", ".join(f"{name} {report[name]}" for name in ("added", "changed", "unchanged", "announced", "refused"))
+    counts = ", ".join(
+        f"{name} {report[name]}" for name in ("added", "changed", "unchanged", "announced", "drafted", "refused")
+    )
     talk.print(f"read {report['read']}: {counts}", highlight=False)
     for fault in report["faults"][:50]:
         place = f"row {fault['row']}" if fault["row"] else fault["subject"]

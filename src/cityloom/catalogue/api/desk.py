@@ -9,7 +9,7 @@ import msgspec
 from cityloom.catalogue.contracts import Change, Line, ResourceWish, Standards
 from cityloom.catalogue.events import CatalogueChangeAnnounced, CatalogueChanged
 from cityloom.catalogue.rules import claims, codes, diff, judge, terms
-from cityloom.catalogue.store import entries, resources, search
+from cityloom.catalogue.store import disputes, entries, resources, search
 from cityloom.catalogue.store.resources import AnnouncementRow, NewRevision, ResourceRow
 from cityloom.catalogue.store.search import SearchRow
 from cityloom.identity.api import organisations
@@ -18,6 +18,10 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Conflict, Invalid
 from cityloom.kernel.words import Text
+
+
+class Undone(Exception):
+    """Ends a trial: everything is checked against everything, and nothing is kept."""
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -149,6 +153,11 @@ class Desk:
                 resource=first.resource,
                 keeper=keeper.of(self.ctx.language) if keeper else first.organisation,
             )
+
+    def ruled(self, id: str, wish: ResourceWish) -> ResourceWish:
+        """The description as it is after the rulings about its subject's items."""
+        won = disputes.won(self.tx, wish.subject)
+        return claims.ruled(id, wish, won, self.elements) if won else wish
 
     def announce(
         self, before: ResourceRow, wish: ResourceWish | None, broken: tuple[str, ...], on: date | None, reason: str

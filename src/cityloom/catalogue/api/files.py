@@ -1,14 +1,16 @@
 """Catalogues that come and go as files: the checks, the rights and the writing that workbooks and DCAT share."""
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
 import msgspec
 
-from cityloom.catalogue.api.desk import Desk, thing, titles_of
-from cityloom.catalogue.api.resources import check_own
-from cityloom.catalogue.contracts import ImportReport, Resource, ResourceWish, RowFault
+from cityloom.catalogue.api import drafts
+from cityloom.catalogue.api.desk import Desk, Undone, digest_of, thing, titles_of
+from cityloom.catalogue.api.resources import check_own, review_needed
+from cityloom.catalogue.contracts import DraftWish, ImportReport, Resource, ResourceWish, RowFault
 from cityloom.catalogue.rules.claims import folded
 from cityloom.catalogue.store import resources
 from cityloom.kernel.context import Context
@@ -29,18 +31,16 @@ class Entry(msgspec.Struct, frozen=True):
     wish: ResourceWish | None
 
 
-class Undone(Exception):
-    """Ends a trial: everything is checked against everything, and nothing is kept."""
-
-
 class Tally:
     """What becomes of the resources of a file, and the faults in words."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self.counts = {"added": 0, "changed": 0, "unchanged": 0, "announced": 0, "refused": 0}
+        self.reviewed = review_needed(ctx)
+        self.counts = {"added": 0, "changed": 0, "unchanged": 0, "announced": 0, "drafted": 0, "refused": 0}
         self.faults: list[RowFault] = []
-        self.ids: list[str] = []
+        self.taken: list[tuple[Entry, str, ResourceWish, str]] = []
+        """What was taken: entry, id, description, outcome."""
 
     def fault(self, row: int, column: str, subject: str, value: str, problem: Problem) -> None:
         """Keep a fault, in the caller's language."""
@@ -58,6 +58,8 @@ def take(
 ) -> ImportReport:
     """Write what is good in one transaction; what is not is counted and its fault named. Right `catalogue.write`.
 
+    Where the city's departments publish nothing without a review, what is good becomes drafts (right `catalogue.draft`).
+
     Raises Refused `kernel.refused` where nothing in the file is the caller's to describe.
     """
     _check_rights(ctx, entries)
@@ -68,15 +70,17 @@ def take(
             known = _by_title(desk)
             for entry in entries:
                 _take_one(desk, entry, known, tally, effective_on, cause)
-            if trial:
+            if trial or tally.reviewed:
                 raise Undone
-            if tally.ids:
+            if tally.taken:
                 counts = {name: count for name, count in tally.counts.items() if count}
                 ctx.record(
                     tx, "catalogue.imported", f"organisation:{ctx.principal.organisation}", cause=cause, **counts
                 )
     except Undone:
         pass
+    if tally.reviewed and not trial:
+        _draft(ctx, tally, effective_on, cause)
     done = tally.counts
     faults = sorted(tally.faults, key=lambda fault: fault.row)
     return ImportReport(
@@ -88,7 +92,20 @@ def take(
         done["announced"],
         done["refused"],
         faults,
+        drafted=done["drafted"],
     )
+
+
+def _draft(ctx: Context, tally: Tally, effective_on: date | None, cause: str) -> None:
+    """Drafts of what would have been taken; the same file again makes the same drafts."""
+    for entry, id, wish, outcome in tally.taken:
+        tally.counts[outcome] -= 1
+        try:
+            drafts.write(ctx, f"{id[:100]}~{digest_of(wish)[:12]}", DraftWish(id, wish, effective_on, cause))
+        except Problem as problem:
+            tally.refuse(entry, problem)
+        else:
+            tally.counts["drafted"] += 1
 
 
 def check_may_write(ctx: Context) -> None:
@@ -118,7 +135,7 @@ def _take_one(
         tally.counts["refused"] += 1
         return
     try:
-        id, wish = _identified(desk, entry, entry.wish, known)
+        id, wish = _identified(desk, entry, entry.wish, known, tally)
         before = resources.resource(desk.tx, id)
         keeper = before.keeper if before else wish.keeper
         if keeper != wish.keeper or not desk.ctx.permits("catalogue.write", thing(id, keeper)):
@@ -128,13 +145,14 @@ def _take_one(
             return
         if before is not None:
             check_own(before)
-        done = desk.put(id, msgspec.structs.replace(wish, dataset=""), cause, effective_on)
+        wish = msgspec.structs.replace(wish, dataset="")
+        done = desk.put(id, wish, cause, effective_on)
     except Problem as problem:
         tally.refuse(entry, problem)
         return
     known[(wish.keeper, folded(wish.title.zh or wish.title.en))] = id
     tally.counts[done.outcome] += 1
-    tally.ids.append(id)
+    tally.taken.append((entry, id, wish, done.outcome))
 
 
 def _says_the_same(desk: Desk, before: resources.ResourceRow, wish: ResourceWish) -> bool:
@@ -146,7 +164,7 @@ def _says_the_same(desk: Desk, before: resources.ResourceRow, wish: ResourceWish
 
 
 def _identified(
-    desk: Desk, entry: Entry, wish: ResourceWish, known: dict[tuple[str, str], str]
+    desk: Desk, entry: Entry, wish: ResourceWish, known: dict[tuple[str, str], str], tally: Tally
 ) -> tuple[str, ResourceWish]:
     """The id of what the entry describes: the one it says, the one that has its code or its title, or a new one."""
     if entry.id:
@@ -162,6 +180,9 @@ def _identified(
         return held.id, wish
     if id := known.get((wish.keeper, folded(wish.title.zh or wish.title.en))):
         return id, wish
+    if tally.reviewed:  # a number is given out once it is published
+        name = f"{wish.keeper} {folded(wish.title.zh or wish.title.en)}"
+        return f"new-{hashlib.sha256(name.encode()).hexdigest()[:16]}", wish
     return desk.next_id(wish)
 
 

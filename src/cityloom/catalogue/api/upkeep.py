@@ -8,11 +8,14 @@ from collections.abc import Callable
 
 import msgspec
 
+from cityloom.catalogue.api import drafts
 from cityloom.catalogue.api.desk import Desk, titles_of, today_of
 from cityloom.catalogue.api.resources import existing
 from cityloom.catalogue.contracts import ResourceWish
 from cityloom.catalogue.rules import diff
+from cityloom.catalogue.store import drafts as store
 from cityloom.catalogue.store import messages, resources
+from cityloom.catalogue.store.drafts import DraftRow
 from cityloom.catalogue.store.messages import Act, NewMessage, Params, SetbackRow
 from cityloom.catalogue.store.resources import AnnouncementRow
 from cityloom.kernel import log
@@ -76,13 +79,25 @@ def _bring(desk: Desk, row: AnnouncementRow) -> bool:
     if row.record is None:
         desk.write(row.resource, before.wish, before, "retired", [], retired=True)
     else:
-        wish = desk.coded(row.resource, msgspec.json.decode(row.record, type=ResourceWish), before)
+        told = desk.ruled(row.resource, msgspec.json.decode(row.record, type=ResourceWish))
+        wish = desk.coded(row.resource, told, before)
         desk.check_sources(row.resource, wish)
         desk.check_claims(row.resource, wish)
         desk.write(row.resource, wish, before, "announced", diff.compare(before.wish, wish))
     resources.drop_announcement(desk.tx, row.resource)
     desk.ctx.record(desk.tx, "catalogue.announced_change_done", f"resource:{row.resource}", announced_by=row.actor)
     return True
+
+
+def publish_drafts(ctx: Context) -> int:
+    """Publish approved drafts whose day has come; how many. Safe to run twice."""
+    with ctx.begin() as tx:
+        due = store.ripe(tx, today_of(ctx))
+    return sum(attempt(ctx, "draft", row.resource, row.organisation, _publisher(row)) for row in due)
+
+
+def _publisher(row: DraftRow) -> Callable[[Desk], bool]:
+    return lambda desk: drafts.publish(desk, row)
 
 
 def regrade(ctx: Context, id: str) -> int:

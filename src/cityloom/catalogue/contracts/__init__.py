@@ -46,7 +46,16 @@ from cityloom.catalogue.contracts.resources import (
     Way,
 )
 from cityloom.catalogue.contracts.reviews import (
+    Dispute,
+    DisputeAct,
+    DisputeWish,
+    Draft,
+    DraftAct,
+    DraftState,
+    DraftWish,
     Message,
+    ReviewId,
+    Step,
 )
 from cityloom.catalogue.contracts.sheets import Cell, Grid, Row
 from cityloom.catalogue.contracts.standards import (
@@ -79,6 +88,13 @@ __all__ = [
     "DemandAnswer",
     "DemandWish",
     "Diff",
+    "Dispute",
+    "DisputeAct",
+    "DisputeWish",
+    "Draft",
+    "DraftAct",
+    "DraftState",
+    "DraftWish",
     "Element",
     "Entry",
     "EntryDetail",
@@ -112,12 +128,14 @@ __all__ = [
     "ResourceSummary",
     "ResourceWish",
     "ResponsibilityLine",
+    "ReviewId",
     "Revision",
     "Row",
     "RowFault",
     "Sharing",
     "Standards",
     "Status",
+    "Step",
     "SupplyLine",
     "Way",
 ]

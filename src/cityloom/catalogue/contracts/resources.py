@@ -206,7 +206,7 @@ class RowFault(msgspec.Struct, frozen=True):
 
 
 class ImportReport(msgspec.Struct, frozen=True):
-    """What became of an imported file: read = added + changed + unchanged + announced + refused."""
+    """What became of an imported file: read = added + changed + unchanged + announced + drafted + refused."""
 
     trial: bool
     read: int
@@ -217,6 +217,8 @@ class ImportReport(msgspec.Struct, frozen=True):
     refused: int
     faults: list[RowFault]
     columns_unknown: list[str] = []
+    drafted: int = 0
+    """Drafts to be submitted, where the city's departments publish nothing without a review."""
 
 
 class ItemSource(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ class NewMessage(msgspec.Struct, frozen=True):
     """A message as it is written; `code` names its words, which `params` fill."""
 
     organisation: str
-    kind: Kind
+    kind: str
     subject: str
     code: str
     params: Params

@@ -339,6 +339,15 @@ def unfollow(tx: Transaction, resource: str, organisation: str) -> int:
     )
 
 
+def followers(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """The organisations that follow any of the resources."""
+    return tx.values(
+        str,
+        "SELECT DISTINCT organisation FROM catalogue.follower WHERE resource = ANY(%s) ORDER BY organisation",
+        [list(ids)],
+    )
+
+
 def changed_since(tx: Transaction, sequence: int, limit: int) -> list[ResourceRow]:
     """The resources of this catalogue whose newest change comes after `sequence`, by sequence."""
     return tx.all(
