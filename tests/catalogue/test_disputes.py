@@ -46,7 +46,7 @@ def test_a_ruling_moves_the_source_and_everybody_is_told(
 ) -> None:
     filed = claim(disputed).json()
     assert (filed["state"], filed["holder"], filed["held_by"], filed["due_at"]) == (
-        "stated", "housing", "estate", "2026-03-09T09:00:00Z",
+        "stated", "housing", "estate", "2026-03-09T10:00:00Z",
     )  # fmt: skip
     before = town.everything()
     assert claim(disputed).json() == filed

@@ -35,9 +35,9 @@ def states(door: Door) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def strict(tmp_path: Path) -> None:
-    """The city's pack says that nothing is published without a review."""
+    """The town's pack says that nothing is published without a review."""
     folder = tmp_path / "packs" / "town" / "catalogue"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     (folder / "limits.yaml").write_text("review: required\n", encoding="utf-8")
 
 
@@ -55,7 +55,7 @@ def test_a_draft_is_seen_by_nobody_else_until_it_is_submitted_and_in_force_once_
     better = {**ESTATE, "summary": {"zh": "全市小区", "en": ""}}
     assert draft(housing, "d1", "estate", better).json()["record"]["summary"]["zh"] == "全市小区"
     sent = moved(housing, "d1", "submit")
-    assert (sent["state"], sent["due_at"]) == ("submitted", "2026-03-09T09:00:00Z")
+    assert (sent["state"], sent["due_at"]) == ("submitted", "2026-03-09T10:00:00Z")
     assert states(data) == [("d1", "submitted")]
     assert data.get("messages")[0]["told"] == "The draft d1 of resource estate was submitted for review."
     refused(psb.call("GET", "drafts/d1"), 404, "catalogue.draft_unknown")
@@ -82,7 +82,7 @@ def test_a_returned_draft_is_mended_and_submitted_again(town: Town, housing: Doo
     draft(housing, "d1", "estate", {**ESTATE, "summary": {"zh": "全市小区", "en": ""}})
     moved(housing, "d1", "submit")
     assert moved(data, "d1", "approve")["state"] == "published"
-    refused(move(data, "d1", "approve", 99), 409, "flow.ended")
+    refused(move(housing, "d1", "submit", 6), 409, "flow.ended")
 
 
 def test_a_draft_comes_into_force_on_its_day_and_until_then_all_stays(town: Town, housing: Door, data: Door) -> None:
@@ -146,7 +146,7 @@ def test_what_cannot_be_right_is_refused_and_changes_nothing(town: Town, housing
     refused(move(psb, "d1", "withdraw", 1), 404, "catalogue.draft_unknown")
     refused(move(data, "d1", "approve", 1), 404, "catalogue.draft_unknown")
     refused(move(housing, "d1", "approve", 1), 403, "kernel.refused")
-    refused(move(housing, "d1", "submit", 7), 409, "flow.stale")
+    refused(move(housing, "d1", "withdraw", 7), 409, "flow.stale")
     assert town.everything() == before
 
 

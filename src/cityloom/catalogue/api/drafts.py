@@ -7,12 +7,13 @@ from cityloom.catalogue.api import parties
 from cityloom.catalogue.api.desk import Desk, Undone, digest_of, titles_of
 from cityloom.catalogue.api.desk import thing as resource_thing
 from cityloom.catalogue.api.resources import check_own, existing, permitted
-from cityloom.catalogue.contracts import Draft, DraftAct, DraftWish
+from cityloom.catalogue.contracts import Change, Draft, DraftAct, DraftWish, ResourceWish
 from cityloom.catalogue.events import CatalogueDraftMoved
 from cityloom.catalogue.rules import diff
 from cityloom.catalogue.store import drafts as store
 from cityloom.catalogue.store import messages, resources
 from cityloom.catalogue.store.drafts import DraftRow, Writing
+from cityloom.catalogue.store.resources import ResourceRow
 from cityloom.kernel.access import Resource as Thing
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
@@ -100,8 +101,17 @@ def find(ctx: Context, id: str) -> Draft:
     row = _seen(ctx, "catalogue.read_draft", id)
     with ctx.begin() as tx:
         before = resources.resource(tx, row.resource)
-    changes = diff.compare(before.wish, row.wish) if before and row.wish else []
+    changes = _changes(before, row.wish) if before and row.wish else []
     return msgspec.structs.replace(_draft(row), changes=changes, steps=parties.steps(ctx, row.flow))
+
+
+def _changes(before: ResourceRow, wish: ResourceWish) -> list[Change]:
+    """What differs from what is in force; a category and code that are not stated stay."""
+    told = before.wish
+    category, code = wish.category or told.category, wish.code or told.code
+    if wish.category in ("", told.category):
+        wish = msgspec.structs.replace(wish, category=category, code=code)
+    return diff.compare(told, wish)
 
 
 def listing(ctx: Context, state: str, resource: str, after: str, limit: int) -> list[Draft]:
@@ -223,7 +233,7 @@ def _breaks(desk: Desk, row: DraftRow) -> bool:
         return True
     if before is None or before.retired_at is not None:
         return False
-    return any(each.breaking for each in diff.compare(before.wish, row.wish))
+    return any(each.breaking for each in _changes(before, row.wish))
 
 
 def _publish(desk: Desk, row: DraftRow, version: int) -> Standing:
