@@ -80,4 +80,4 @@ def test_two_announcements_do_not_close_a_circle(town: Town, housing: Door) -> N
     town.clock.turn(days=10)
     bring_into_force(town.platform)
     assert town.resource("one").revision == 1
-    assert housing.get("messages")[0]["told"] == "one: what it is derived from is derived from it."
+    assert housing.get("messages")[0]["told"] == "one: its derivation goes in a circle."
