@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from catalogue_kit import RIGHTS, item, wish
+from typer.testing import CliRunner
 
 from cityloom import app, client
+from cityloom.catalogue import commands
 from cityloom.identity.api import services
 from cityloom.kernel.jobs import platform_context
 from faults.running import RunningCity
@@ -74,18 +76,24 @@ def test_a_data_officers_day(officer: Officer) -> None:
     assert officer.run("search", "stret grids").returncode == 0
 
 
-def test_describing_reviewing_and_reporting(officer: Officer) -> None:
+def test_describing_reviewing_and_reporting(officer: Officer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command once: what it prints is data, what it says goes to stderr."""
 
+    def run(*words: str) -> Any:
+        env = {"CITYLOOM_URL": officer.city.url, "CITYLOOM_TOKEN": officer.token}
+        return CliRunner().invoke(commands.app, list(words), env=env, catch_exceptions=False)
+
     def told(*words: str) -> Any:
-        done = officer.run(*words)
-        assert done.returncode == 0, done.stderr
+        done = run(*words)
+        assert done.exit_code == 0, done.stderr
         return json.loads(done.stdout)
 
     def lines(*words: str) -> list[list[str]]:
-        done = officer.run(*words)
-        assert done.returncode == 0, done.stderr
+        done = run(*words)
+        assert done.exit_code == 0, done.stderr
         return [line.split("\t") for line in done.stdout.splitlines()]
+
+    monkeypatch.chdir(officer.folder)
 
     well = """
 title: {zh: 窨井盖, en: Manholes}
@@ -97,15 +105,15 @@ items: [{name: {zh: 井盖编码, en: ""}, authoritative: true}, {name: {zh: 位
 """
     (officer.folder / "well.yaml").write_text(well, encoding="utf-8")
     assert told("put", "well", "well.yaml")["record"]["issued"] == "2026-01-31"
-    assert officer.run("put", "well", "well.yaml").returncode == 0
+    assert run("put", "well", "well.yaml").exit_code == 0
     assert [line[0] for line in lines("history", "well")] == ["1"]
     assert told("history", "well", "--json")[0]["cause"] == "put"
-    assert officer.run("follow", "well").returncode == 0
-    assert officer.run("retire", "well", "--reason", "gone", "--effective-on", "2020-01-01").returncode == 1
+    assert run("follow", "well").exit_code == 0
+    assert run("retire", "well", "--reason", "gone", "--effective-on", "2020-01-01").exit_code == 1
     assert told("retire", "well", "--reason", "gone", "--effective-on", "2999-01-01")["announced"]["reason"] == "gone"
     assert lines("notices") == [["2999-01-01", "well", "retired", "gone"]]
     assert told("take-back", "well")["announced"] is None
-    assert officer.run("follow", "well", "--no-more").returncode == 0
+    assert run("follow", "well", "--no-more").exit_code == 0
     assert ["well", "town", "unconditional", "", "irregular", "1", "Manholes"] in lines("supply", "--keeper", "town")
     answering = {line[1]: line[4] for line in lines("responsibility")}
     assert answering["well"] == "井盖编码"
@@ -113,7 +121,7 @@ items: [{name: {zh: 井盖编码, en: ""}, authoritative: true}, {name: {zh: 位
     (officer.folder / "need.json").write_text(json.dumps(need), encoding="utf-8")
     needed = told("need", "need.json")["id"]
     assert lines("demand")[0][:3] == [needed, "town", "open"]
-    assert officer.run("answer", needed, "met", "here").returncode == 1, "it is a demand of nobody"
+    assert run("answer", needed, "met", "here").exit_code == 1, "it is a demand of nobody"
     assert {line[0] for line in lines("facets")} == {"keeper", "sharing", "openness", "subject", "category", "grade"}
     pole = "{title: {zh: 灯杆, en: Poles}, keeper: town, sharing: unconditional, items: [{name: {zh: 编码, en: ''}}]}"
     (officer.folder / "draft.yaml").write_text(f"resource: pole\nrecord: {pole}\n", encoding="utf-8")
@@ -125,11 +133,11 @@ items: [{name: {zh: 井盖编码, en: ""}, authoritative: true}, {name: {zh: 位
     (officer.folder / "claim.yaml").write_text(
         "{resource: well, item: 位置, law: 《民法典》第一条, reason: ours}", encoding="utf-8"
     )
-    assert officer.run("dispute", "c1", "claim.yaml").returncode == 1
+    assert run("dispute", "c1", "claim.yaml").exit_code == 1
     assert lines("messages") == []
     assert lines("lineage", "well") == []
-    up = officer.run("report", "up.json", "--limit", "1")
-    assert (up.returncode, up.stdout) == (3, "")
+    up = run("report", "up.json", "--limit", "1")
+    assert (up.exit_code, up.stdout) == (3, "")
     whole = told("report", "-")
     assert "well" in [each["id"] for each in whole["changes"]]
     (officer.folder / "down.json").write_text(json.dumps({**whole, "catalogue": "other"}), encoding="utf-8")

@@ -51,7 +51,7 @@ def write(ctx: Context, id: str, wish: DraftWish) -> Draft:
             raise Conflict("catalogue.draft_id_taken", draft=id)
         elif before.resource != wish.resource:
             raise Conflict("catalogue.draft_id_reused", draft=id, resource=before.resource)
-        elif (before.said, before.based_on) != (wish, new.based_on) or before.state == "editing":
+        else:
             _rewrite(ctx, tx, before, new)
     return find(ctx, id)
 
