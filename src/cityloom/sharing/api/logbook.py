@@ -48,6 +48,16 @@ def keep(tx: Transaction, made: Sequence[NewUse], refused: Sequence[Entry], now:
     return found
 
 
+def end(tx: Transaction, use: NewUse, rows: int, complete: bool, now: datetime) -> None:
+    """Write what a streamed use came to, with an audit entry of its own."""
+    facts = {"dataset": use.dataset, "use": use.id, "rows": rows, "complete": complete}
+    entry = Entry(
+        time=now, actor=use.account, organisation=use.organisation, action="sharing.use_ended",
+        subject=f"grant:{use.grant}", purpose=use.purpose, request=use.request, facts=facts,
+    )  # fmt: skip
+    uses.end(tx, use, rows, complete, now, audit.append(tx, [entry])[0])
+
+
 def _entry(members: Sequence[NewUse], now: datetime) -> Entry:
     first = members[0]
     lines = hashlib.sha256(b"".join(use.line() for use in members)).hexdigest()
