@@ -49,7 +49,7 @@ def test_a_circle_that_another_catalogue_reports_ends(town: Town, district: Door
     assert drawn(found) == [
         (1, "one~a", "one~b"), (-1, "one~b", "one~a"), (-2, "one~a", "one~b"), (2, "one~b", "one~a"),
     ]  # fmt: skip
-    assert [each["id"] for each in found["nodes"]] == ["one~b", "one~a"]
+    assert [(each["id"], each["distance"]) for each in found["nodes"]] == [("one~a", 0), ("one~b", 1)]
 
 
 def test_an_answer_that_is_cut_says_so(built: Door, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ def act(ctx: Context, id: str, given: DraftAct) -> Draft:
         raise Refused("catalogue.draft_of_own", draft=id)
     if given.move == "submit":
         _try(ctx, row)
-    to = parties.reviewer(ctx)
+    to = row.reviewer if given.move == "withdraw" else parties.reviewer(ctx)
     titles = titles_of(ctx)
     with parties.everywhere(ctx) as tx:
         desk = Desk(ctx, tx, titles)
