@@ -106,6 +106,20 @@ def test_codes_move_between_resources_within_a_report(town: Town, district: Door
     assert town.resource("one~post").code == "one:301000/6"
 
 
+def test_an_export_with_what_others_report_is_handed_in_again(town: Town, district: Door) -> None:
+    told = [change(1, "well", "井盖"), change(2, "post", "灯杆")]
+    told = [{**each, "record": {**each["record"], "keeper": "district_one"}} for each in told]
+    assert hear(district, report(*told)).json()["added"] == 2
+    content = district.call("GET", "guide.xlsx", params={"keeper": "district_one"}).content
+    again = district.call("POST", "guide-imports", content=content).json()
+    assert (again["unchanged"], again["refused"]) == (2, 0), again
+    turtle = district.call("GET", "dcat.ttl", params={"keeper": "district_one"}).text
+    sent = {"content": turtle.replace("井盖", "窨井盖").encode(), "headers": {"content-type": "text/turtle"}}
+    changed = district.call("POST", "dcat-imports", **sent).json()
+    assert [each["code"] for each in changed["faults"]] == ["catalogue.kept_elsewhere"]
+    assert changed["unchanged"] == 1
+
+
 def test_a_grade_that_rose_there_rises_here(town: Town, district: Door) -> None:
     well = change(1, "well", "井盖")
     assert hear(district, report(well)).json()["added"] == 1

@@ -224,6 +224,9 @@ def _check_one(
 
 def _says_the_same(desk: Desk, before: resources.ResourceRow, wish: ResourceWish) -> bool:
     """Whether the file says what is in force, so that an export can be handed in again as it is."""
+    if before.source:  # its code is the other catalogue's
+        told = before.wish
+        return msgspec.structs.replace(wish, code=told.code, category=told.category) == told
     if before.retired_at is not None or (wish.code and wish.code != before.wish.code):
         return False
     dataset = before.wish.dataset
@@ -235,8 +238,10 @@ def _identified(
 ) -> tuple[str, ResourceWish]:
     """The id of what the entry describes: the one it says, the one that has its code or its title, or a new one."""
     if entry.id:
-        if "~" in entry.id:
-            raise Invalid("catalogue.id_reserved", resource=entry.id)
+        if "~" in entry.id:  # what another catalogue reported may stand in an export that is handed in again
+            if resources.resource(desk.tx, entry.id) is None:
+                raise Invalid("catalogue.id_reserved", resource=entry.id)
+            return entry.id, wish
         if not ID.fullmatch(entry.id):
             raise Invalid("catalogue.id_wrong", resource=entry.id[:100])
         return entry.id, wish
