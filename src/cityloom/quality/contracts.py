@@ -65,9 +65,9 @@ class NewTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The values of the dataset's key fields, in order."""
     field: str
     evidence: Annotated[str, Meta(min_length=1, max_length=2000)]
-    value: Value | None | UnsetType = UNSET
+    value: Value | UnsetType | None = UNSET
     """What the record says (null: nothing). Left out by whoever may only verify the field, or sees it masked."""
-    expected: Value | None | UnsetType = UNSET
+    expected: Value | UnsetType | None = UNSET
     """What it should say, if that is known."""
     grant: Annotated[str, Meta(max_length=128)] = ""
     """The grant that shows the field; needed unless the dataset is shared unconditionally and the field not personal."""
@@ -85,3 +85,114 @@ class TicketAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Prose = ""
     law: Annotated[str, Meta(max_length=500)] = ""
     """For a rejection, where a law says that the value is right."""
+    evidence: Annotated[str, Meta(max_length=2000)] = ""
+    """For a rejection: what proves that the value is right. It needs this or a law."""
+
+
+class TicketStep(msgspec.Struct, frozen=True):
+    """One move as it was made."""
+
+    version: int
+    move: str
+    state: str
+    actor: str
+    role: str
+    reason: str
+    at: datetime
+    due: datetime | None
+
+
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispute over one field of one record, and where it stands. Its parties see it, and who rules once it is contested.
+
+    Some time after its end, and when the record was erased, `key`, `value`, `expected` and `evidence` are blank.
+    """
+
+    id: str
+    organisation: str
+    keeper: str
+    arbiter: str
+    """Who rules on it; empty until it is contested."""
+    dataset: str
+    key: tuple[str, ...]
+    field: str
+    value: str | UnsetType | None = UNSET
+    expected: str | UnsetType | None = UNSET
+    evidence: str
+    grant: str
+    use: str
+    state: str
+    version: int
+    opened_at: datetime
+    sequence: int
+    """The change row up to which the disputer knew the record; what came after it can close the ticket."""
+    due_at: datetime | None
+    """When the next answer is due; null while there is none, and while the year's holidays are not announced."""
+    answer: str
+    law: str
+    answer_evidence: str
+    closed_at: datetime | None
+    closed_sequence: int | None
+    """The change row that corrected it."""
+    delivery: str
+    """The delivery (or withdrawal, erasure) that corrected it."""
+    removed: bool
+    """The record itself was removed."""
+    steps: tuple[TicketStep, ...] = ()
+
+
+class TicketNotice(msgspec.Struct, frozen=True):
+    """Something about a ticket that somebody must see to in time, or has not."""
+
+    id: int
+    kind: str
+    ticket: str
+    state: str
+    to: str
+    due_at: datetime
+    at: datetime
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """A field of a record that the organisation has, or lately had, was corrected at its source. It tells no value.
+
+    `key_digest` is that of the uses of the record (`cityloom sharing uses`); `key` is there if a grant lets it be read.
+    """
+
+    id: int
+    organisation: str
+    keeper: str
+    dataset: str
+    field: str
+    key_digest: str
+    key: tuple[str, ...] | None
+    sequence: int
+    removed: bool
+    at: datetime
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What a measure was counted from."""
+
+    name: str
+    title: str
+    good: int
+    total: int
+
+
+class Score(msgspec.Struct, frozen=True):
+    """A measure in words, with what it was counted from."""
+
+    dataset: str
+    organisation: str
+    day: date
+    dimension: Dimension
+    title: str
+    definition: str
+    good: int
+    total: int
+    parts: tuple[Part, ...]
+
+
+Side = Literal["all", "mine", "keeper", "arbiter"]
+"""Tickets that the organisation opened, that are on its data, that it rules on."""

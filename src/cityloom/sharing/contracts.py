@@ -306,3 +306,23 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     upto: int
     sent_at: datetime
     rows: tuple[dict[str, Any], ...]
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """One field of one record as a grant shows it, for whoever disputes it."""
+
+    key: tuple[str, ...]
+    """As the record itself writes it."""
+    keeper: str
+    since: int
+    """The change row up to which its holder knew the record."""
+    shown: bool
+    """Whether the grant shows the value as it is: it may not when it only verifies, or masks the field."""
+    value: Any = None
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """An organisation that has, or lately had, a field of a record; whether a grant lets it read the record's key."""
+
+    organisation: str
+    reads_key: bool

@@ -104,3 +104,25 @@ def touch(tx: Transaction, grant: str, organisation: str, keeper: str, now: date
            ON CONFLICT (granted) DO UPDATE SET used_at = excluded.used_at""",
         {"grant": grant, "organisation": organisation, "keeper": keeper, "now": now},
     )
+
+
+def find(tx: Transaction, grant: str, id: str) -> Use | None:
+    """One use of a grant, if the scope may see it."""
+    return tx.first(
+        Use,
+        """SELECT id, granted AS "grant", at, organisation, account, way, purpose, case_reference AS "case", fields, key_digest,
+                  found, rows, sequence, request, audit_position
+           FROM sharing.use WHERE granted = %s AND id = %s""",
+        [grant, id],
+    )
+
+
+def askers(tx: Transaction, dataset: str, key_digest: str, field: str, since: datetime) -> list[str]:
+    """Organisations that asked for this field of this record since then."""
+    return tx.values(
+        str,
+        """SELECT DISTINCT organisation FROM sharing.use
+           WHERE dataset = %s AND key_digest = %s AND key_digest <> '' AND %s = ANY(fields) AND at >= %s
+           ORDER BY organisation""",
+        [dataset, key_digest, field, since],
+    )
