@@ -114,6 +114,8 @@ def write_pack(folder: Path, limits: str = "") -> Path:
 class Door:
     """The town's HTTP door as one organisation."""
 
+    rights = RIGHTS
+
     def __init__(self, client: "TestClient[Any]", parts: Parts, organisation: str) -> None:
         self.client = client
         self.parts = parts
@@ -122,7 +124,7 @@ class Door:
         self.sign_in()
 
     def sign_in(self) -> None:
-        token = services.issue(platform_context(self.parts, "test"), self.organisation, RIGHTS).secret
+        token = services.issue(platform_context(self.parts, "test"), self.organisation, self.rights).secret
         self.headers["authorization"] = f"Bearer {token}"
 
     def deliver(self, id: str, text: str, dataset: str = "resident", **query: str) -> None:

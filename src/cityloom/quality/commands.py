@@ -35,7 +35,7 @@ def open_ticket(
 def tickets(
     id: Annotated[str, typer.Argument()] = "",
     side: Annotated[str, typer.Option(help="all, mine, keeper, arbiter")] = "all",
-    state: Annotated[str, typer.Option(help="A state, or open: all that have not ended.")] = "",
+    status: Annotated[str, typer.Option(help="A state, or open: all that have not ended.")] = "",
     dataset: Dataset = "",
     after: str = "",
     url: Url = HERE,
@@ -46,7 +46,7 @@ def tickets(
         if id:
             show(city.get(f"{TICKETS}/{id}"))
         else:
-            show(city.get(TICKETS, side=side, state=state, dataset=dataset, after=after))
+            show(city.get(TICKETS, side=side, status=status, dataset=dataset, after=after))
 
 
 @app.command()

@@ -45,11 +45,11 @@ def put_ticket(request: AnyRequest, id: FromPath[TicketId], data: JSONBody[NewTi
 
 @get("/api/quality/tickets", tags=["tickets"], summary="Tickets of, to and before us", sync_to_thread=True)
 def list_tickets(
-    request: AnyRequest, side: FromQuery[Side] = "all", state: FromQuery[str] = "", dataset: FromQuery[str] = "",
+    request: AnyRequest, side: FromQuery[Side] = "all", status: FromQuery[str] = "", dataset: FromQuery[str] = "",
     after: FromQuery[str] = "", limit: Limit = 100,
 ) -> list[Ticket]:  # fmt: skip
-    """By id; the next page is asked for with `after` = the last id. The state `open` stands for all that have not ended."""
-    return tickets.listing(identity.open_context(request), side, state, dataset, after, limit)
+    """By id; the next page is asked for with `after` = the last id. The status `open` stands for all that have not ended."""
+    return tickets.listing(identity.open_context(request), side, status, dataset, after, limit)
 
 
 @get("/api/quality/tickets/{id:str}", tags=["tickets"], summary="One ticket", sync_to_thread=True)

@@ -59,9 +59,8 @@ def _probe(
     judged = measures.judge(cursor, shape, [(look.seen, look.good) for look in looks], end)
     found = [Probe(look.kind, look.name, *counted) for look, counted in zip(looks, judged, strict=True)]
     found.append(Probe("keys", ", ".join(shape.key), *measures.alone(cursor, shape, shape.key, end)))
-    for name in probes.unique(declared):
-        found.append(Probe("unique", name, *measures.alone(cursor, shape, [name], end)))
-    return found
+    unique = probes.unique(declared)
+    return found + [Probe("unique", name, *measures.alone(cursor, shape, [name], end)) for name in unique]
 
 
 def _due(

@@ -13,7 +13,6 @@ from cityloom.exchange.store.shape import RETAINED, Shape
 from cityloom.kernel import sql
 from cityloom.kernel.db import Transaction
 
-
 Counted = tuple[int, int]
 """Good, total."""
 
@@ -80,7 +79,7 @@ def judge(
     cases = ", ".join(
         f"CASE WHEN {seen} THEN coalesce({good}, false) END AS _look{n}" for n, (seen, good) in enumerate(conditions)
     )
-    counts = ", ".join(f"count_if(_look{n}), count(_look{n})" for n in range(len(conditions)))
+    counts = ", ".join(f"count(*) FILTER (_look{n}), count(_look{n})" for n in range(len(conditions)))
     row = cursor.execute(f"SELECT {counts} FROM (SELECT {cases} FROM {_state(shape, end)})").fetchone() or ()
     return [(int(good), int(total)) for good, total in zip(row[::2], row[1::2], strict=True)]
 
@@ -90,7 +89,7 @@ def alone(cursor: duckdb.DuckDBPyConnection, shape: Shape, fields: Sequence[str]
     names = ", ".join(sql.name(field) for field in fields)
     there = " AND ".join(f"{sql.name(field)} IS NOT NULL" for field in fields)
     row = cursor.execute(
-        f"""SELECT count_if(n = 1), coalesce(sum(n), 0)::BIGINT
+        f"""SELECT count(*) FILTER (n = 1), coalesce(sum(n), 0)::BIGINT
             FROM (SELECT count(*) AS n FROM {_state(shape, end)} WHERE {there} GROUP BY {names})"""
     ).fetchone() or (0, 0)
     return int(row[0]), int(row[1])
