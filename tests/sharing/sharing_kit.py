@@ -16,7 +16,7 @@ from cityloom.kernel.jobs import platform_context
 
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)  # a Monday, 09:00 in Shenzhen
 RIGHTS = (
-    "exchange.deliver", "exchange.read_receipt", "exchange.withdraw", "sharing.ask", "sharing.approve", "sharing.offer",
+    "exchange.deliver", "exchange.read_receipt", "exchange.withdraw", "exchange.erase", "sharing.ask", "sharing.approve", "sharing.offer",
     "sharing.refuse", "sharing.certify", "sharing.revoke", "sharing.accept", "sharing.decline", "sharing.withdraw",
     "sharing.give_back", "sharing.read", "sharing.use", "sharing.rebuild",
 )  # fmt: skip
@@ -137,6 +137,11 @@ class Door:
     def withdraw(self, id: str, dataset: str = "resident") -> None:
         address = f"/api/exchange/datasets/{dataset}/deliveries/{id}"
         answer = self.client.delete(address, params={"reason": "wrong file"}, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+
+    def erase(self, *keys: str, dataset: str = "resident") -> None:
+        body = {"keys": [[key] for key in keys], "legal_basis": "PIPL article 47"}
+        answer = self.client.post(f"/api/exchange/datasets/{dataset}/erasures", json=body, headers=self.headers)
         assert answer.status_code == 200, answer.text
 
     def get(self, path: str, purpose: str = "rent_aid", **query: Any) -> Any:
