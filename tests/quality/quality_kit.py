@@ -16,7 +16,7 @@ from sharing.sharing_kit import ORGANISATIONS, RIGHTS, Town
 BUREAU = "- {code: bureau, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
 QUALITY = (
     "quality.dispute", "quality.read", "quality.accept", "quality.reject", "quality.withdraw", "quality.contest",
-    "quality.uphold", "quality.dismiss", "quality.read_scores", "quality.measure", "exchange.erase",
+    "quality.uphold", "quality.dismiss", "quality.read_scores", "quality.measure",
 )  # fmt: skip
 
 
@@ -54,12 +54,6 @@ class Door(sharing_kit.Door):
     def decide(self, move: str, version: int = 1, id: str = "t1", **more: Any) -> Any:
         body = {"move": move, "version": version, "key": f"{move}{version}", **more}
         return self.client.post(f"/api/quality/tickets/{id}/moves", json=body, headers=self.headers)
-
-    def erase(self, *keys: str, dataset: str = "resident") -> None:
-        body = {"keys": [[key] for key in keys], "legal_basis": "PIPL, article 47"}
-        address = f"/api/exchange/datasets/{dataset}/erasures"
-        answer = self.client.post(address, json=body, headers=self.headers)
-        assert answer.status_code < 300, answer.text
 
     def told(self, dataset: str = "") -> list[tuple[str, Any, bool]]:
         """What it was told was corrected: field, key, and whether the record was removed."""

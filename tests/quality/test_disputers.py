@@ -168,3 +168,16 @@ def test_who_has_not_the_field_or_the_row_is_not_told(place: Place) -> None:
     place.follow()
     assert (place.other.told(), place.bureau.told()) == ([], [])
     assert place.housing.told() == [("name", ["a2"], False)]
+
+
+def test_an_erasure_is_told_to_those_who_may_have_seen_the_record(place: Place) -> None:
+    place.grant()
+    place.grant("r2", place.other, terms={"rows": "district = 'N2'"})
+    place.grant("r3", place.bureau, terms={"rows": "district = 'N1'"})
+    for door, grant in ((place.other, "r2"), (place.bureau, "r3")):
+        door.lines(f"grants/{grant}/records", case="c-1")
+    place.housing.dispute()
+    place.civil.erase("a2")
+    place.follow()
+    assert place.housing.told() == place.other.told() == [("name", None, True)]
+    assert place.bureau.told() == []

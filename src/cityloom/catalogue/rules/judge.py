@@ -119,12 +119,21 @@ def _check_item(id: str, wish: ResourceWish, item: Item, standards: Standards) -
     name = claims.name_of(item)
     if not claims.folded(name):
         raise wrong(id, "item_without_name")
-    if item.element and item.element not in standards.elements:
-        raise wrong(id, "element_unknown", item=name, element=item.element)
+    _check_element(id, name, item.element, standards)
     if item.personal and item.grade < LEAST_PERSONAL:
         raise wrong(id, "personal_too_low", item=name)
     if item.authoritative and not wish.subject:
         raise wrong(id, "source_without_subject", item=name)
+
+
+def _check_element(id: str, item: str, name: str, standards: Standards) -> None:
+    if not name:
+        return
+    element = standards.elements.get(name)
+    if element is None:
+        raise wrong(id, "element_unknown", item=item, element=name)
+    if element.status == "withdrawn":
+        raise wrong(id, "element_withdrawn", item=item, element=name, version=element.version)
 
 
 def grade_of(wish: ResourceWish, elements: claims.Elements, taken: Mapping[str, int]) -> int:

@@ -103,9 +103,8 @@ def _close(ctx: Context, row: TicketRow, change: RecordChange) -> None:
 
 def _consumers(ctx: Context, row: TicketRow, change: RecordChange) -> list[Consumer]:
     """Who has the field, the disputer among them; not the keeper, who changed it."""
-    versions = [version for version in (change.before, change.after) if version is not None]
     since = ctx.clock.now() - timedelta(days=spec.limits(ctx.packs).asked_days)
-    found = consumers.of_record(ctx, row.dataset, tuple(row.key or ()), row.field, versions, since)
+    found = consumers.of_record(ctx, row.dataset, tuple(row.key or ()), row.field, change, since)
     known = {each.organisation for each in found}
     if row.organisation not in {*known, disputes.EVERYBODY}:
         found.append(Consumer(row.organisation, reads_key=False))

@@ -1,10 +1,10 @@
 """Who has a field of a record: one who disputes it, and all who must hear that it changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
-from cityloom.exchange.api import histories
+from cityloom.exchange.api import excerpts, histories
+from cityloom.exchange.contracts import RecordChange
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound, Refused
 from cityloom.sharing.api import logbook, parties, reading
@@ -16,7 +16,6 @@ from cityloom.sharing.store import grants as store
 from cityloom.sharing.store import uses as use_store
 from cityloom.sharing.store.uses import NewUse
 
-Record = dict[str, Any]
 PAGE = 1_000
 
 
@@ -82,20 +81,31 @@ def digest(ctx: Context, dataset: str, key: tuple[str, ...]) -> str:
 
 
 def of_record(
-    ctx: Context, dataset: str, key: tuple[str, ...], field: str, versions: Sequence[Record], asked_since: datetime
-) -> list[Consumer]:
-    """Who has this field: by a grant in force whose rows the record is in by one of its versions, or by asking for it.
+    ctx: Context, dataset: str, key: tuple[str, ...], field: str, change: RecordChange, asked_since: datetime
+) -> list[Consumer]:  # fmt: skip
+    """Who has the field of a record that changed: by a grant in force whose rows the record was or is in, or by asking.
 
-    Without any version (it was erased) every grant with the field counts, and nobody learns the key. As the platform.
+    Of an erased record those who may have seen it hear, and nobody learns the key. As the platform.
     """
     found: dict[str, bool] = {}
     for live in _in_force(ctx, dataset, field):
-        if not versions or any(live.show(version) is not None for version in versions):
-            reads = bool(versions) and _reads_key(live)
+        if _has(ctx, live, change):
+            reads = not _erased(change) and _reads_key(live)
             found[live.organisation] = found.get(live.organisation, False) or reads
     with ctx.begin() as tx:
         askers = use_store.askers(tx, dataset, digest(ctx, dataset, key), field, asked_since)
     return [Consumer(name, found.get(name, False)) for name in sorted({*found, *askers})]
+
+
+def _has(ctx: Context, live: Live, change: RecordChange) -> bool:
+    if _erased(change):
+        return excerpts.told_of(ctx, live.dataset, live.terms.rows, change.sequence)
+    versions = [version for version in (change.before, change.after) if version is not None]
+    return any(live.show(version) is not None for version in versions)
+
+
+def _erased(change: RecordChange) -> bool:
+    return change.before is None and change.after is None
 
 
 def _in_force(ctx: Context, dataset: str, field: str) -> Iterator[Live]:

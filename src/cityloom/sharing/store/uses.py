@@ -8,6 +8,10 @@ import msgspec
 from cityloom.kernel.db import Transaction
 from cityloom.sharing.contracts import Use
 
+COLUMNS = """u.id, u.granted AS "grant", u.at, u.organisation, u.account, u.way, u.purpose, u.case_reference AS "case", u.fields,
+    u.key_digest, u.found, coalesce(e.rows, u.rows) AS rows, e.complete, u.sequence, u.request, u.audit_position"""
+TABLES = "sharing.use u LEFT JOIN sharing.use_end e USING (granted, id)"
+
 
 class NewUse(msgspec.Struct, frozen=True):
     """One use, before it is answered."""
@@ -66,11 +70,7 @@ def listed(tx: Transaction, grant: str, after: str, limit: int) -> list[Use]:
     """Uses of a grant, oldest first."""
     return tx.all(
         Use,
-        """SELECT u.id, u.granted AS "grant", u.at, u.organisation, u.account, u.way, u.purpose,
-                  u.case_reference AS "case", u.fields, u.key_digest, u.found, coalesce(e.rows, u.rows) AS rows, e.complete,
-                  u.sequence, u.request, u.audit_position
-           FROM sharing.use u LEFT JOIN sharing.use_end e USING (granted, id)
-           WHERE u.granted = %s AND u.id > %s ORDER BY u.id LIMIT %s""",
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE u.granted = %s AND u.id > %s ORDER BY u.id LIMIT %s",
         [grant, after, limit],
     )
 
@@ -119,13 +119,7 @@ def touch(tx: Transaction, grant: str, organisation: str, keeper: str, now: date
 
 def find(tx: Transaction, grant: str, id: str) -> Use | None:
     """One use of a grant, if the scope may see it."""
-    return tx.first(
-        Use,
-        """SELECT id, granted AS "grant", at, organisation, account, way, purpose, case_reference AS "case", fields, key_digest,
-                  found, rows, sequence, request, audit_position
-           FROM sharing.use WHERE granted = %s AND id = %s""",
-        [grant, id],
-    )
+    return tx.first(Use, f"SELECT {COLUMNS} FROM {TABLES} WHERE u.granted = %s AND u.id = %s", [grant, id])
 
 
 def askers(tx: Transaction, dataset: str, key_digest: str, field: str, since: datetime) -> list[str]:
