@@ -1,6 +1,7 @@
 """A town with three departments, datasets to share, and a clock that can be turned."""
 
 import io
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,8 @@ class TurnedClock:
         self.moment += timedelta(**span)
 
 
-def write_pack(folder: Path, limits: str = "") -> Path:
-    """The pack of the town."""
+def write_pack(folder: Path, more: Mapping[str, str] = {}) -> Path:
+    """The pack of the town, with more files by their path."""
     pack = folder / "small"
     for name in ("exchange", "identity", "sharing"):
         (pack / name).mkdir(parents=True)
@@ -106,8 +107,8 @@ def write_pack(folder: Path, limits: str = "") -> Path:
     (pack / "identity/organisations.yaml").write_text(ORGANISATIONS)
     for name, text in {"resident": RESIDENT, "shop": SHOP, "secret": SECRET}.items():
         (pack / f"exchange/{name}.yaml").write_text(text)
-    if limits:
-        (pack / "sharing/limits.yaml").write_text(limits)
+    for path, text in more.items():
+        (pack / path).write_text(text)
     return folder
 
 
@@ -184,6 +185,7 @@ class Town(msgspec.Struct, frozen=True):
     parts: Parts
     clock: TurnedClock
     admin_url: str
+    client: "TestClient[Any]"
     civil: Door
     housing: Door
     other: Door
