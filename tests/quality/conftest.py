@@ -16,17 +16,15 @@ from sharing.sharing_kit import ROWS, TurnedClock
 
 
 @pytest.fixture
-def datasets() -> dict[str, str]:
-    """More datasets than the town has, by name."""
+def more() -> dict[str, str]:
+    """More files of the town's pack, by their path."""
     return {}
 
 
 @pytest.fixture
-def place(
-    scratch: Scratch, tmp_path: Path, datasets: dict[str, str], request: pytest.FixtureRequest
-) -> Iterator[Place]:
+def place(scratch: Scratch, tmp_path: Path, more: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Place]:
     """Three departments and a bureau; civil keeps what there is, and has delivered its residents."""
-    packs = write_pack(tmp_path / "packs", getattr(request, "param", ""), **datasets)
+    packs = write_pack(tmp_path / "packs", {**more, **getattr(request, "param", {})})
     settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
     opened, clock = app.open_parts(settings), TurnedClock()
     parts = msgspec.structs.replace(opened, clock=clock)
@@ -35,6 +33,6 @@ def place(
             module.install(platform_context(parts, "install"))
     with TestClient(make_app(parts)) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other", "bureau")]
-        found = Place(parts, clock, scratch.admin_url, *doors)
+        found = Place(parts, clock, scratch.admin_url, client, *doors)
         found.civil.deliver("d1", ROWS)
         yield found

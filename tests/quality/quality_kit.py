@@ -1,5 +1,6 @@
 """The town of sharing with a bureau that rules on disputes, and what the worker does by itself."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,6 @@ import msgspec
 import psycopg
 
 from cityloom import app
-from cityloom.identity.api import services
 from cityloom.kernel.jobs import Timers, platform_context
 from cityloom.quality import jobs
 from sharing import sharing_kit
@@ -20,17 +20,10 @@ QUALITY = (
 )  # fmt: skip
 
 
-def write_pack(folder: Path, limits: str = "", **datasets: str) -> Path:
-    """The pack of the town, and more datasets."""
-    sharing_kit.write_pack(folder)
-    pack = folder / "small"
-    (pack / "identity/organisations.yaml").write_text(ORGANISATIONS + BUREAU)
-    (pack / "quality").mkdir()
-    if limits:
-        (pack / "quality/limits.yaml").write_text(limits)
-    for name, text in datasets.items():
-        (pack / f"exchange/{name}.yaml").write_text(text)
-    return folder
+def write_pack(folder: Path, more: Mapping[str, str] = {}) -> Path:
+    """The pack of the town with its bureau, and more files by their path."""
+    (folder / "small/quality").mkdir(parents=True)
+    return sharing_kit.write_pack(folder, {"identity/organisations.yaml": ORGANISATIONS + BUREAU, **more})
 
 
 class Door(sharing_kit.Door):
@@ -121,8 +114,3 @@ def restarted(place: Place) -> Place:
     """The same city as processes that were just started see it."""
     parts = msgspec.structs.replace(app.open_parts(place.parts.settings), clock=place.clock)
     return msgspec.structs.replace(place, parts=parts)
-
-
-def issue(place: Place, organisation: str) -> str:
-    """A token for a command."""
-    return services.issue(place.platform, organisation, Door.rights).secret

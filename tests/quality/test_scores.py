@@ -63,8 +63,8 @@ h11,Oak,same,,
 
 
 @pytest.fixture
-def datasets() -> dict[str, str]:
-    return {"street": STREET, "house": HOUSE}
+def more() -> dict[str, str]:
+    return {"exchange/street.yaml": STREET, "exchange/house.yaml": HOUSE}
 
 
 def delivered(place: Place) -> None:

@@ -180,7 +180,7 @@ def test_a_contested_value_that_changes_ends_too(place: Place) -> None:
     assert place.housing.ticket()["state"] == "corrected"
 
 
-@pytest.mark.parametrize("place", ["arbiters: [civil, other]"], indirect=True)
+@pytest.mark.parametrize("place", [{"quality/limits.yaml": "arbiters: [civil, other]"}], indirect=True)
 def test_no_party_rules_in_its_own_matter(place: Place) -> None:
     place.grant()
     place.housing.dispute()
