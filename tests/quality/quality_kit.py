@@ -22,7 +22,7 @@ QUALITY = (
 
 def write_pack(folder: Path, more: Mapping[str, str] = {}) -> Path:
     """The pack of the town with its bureau, and more files by their path."""
-    (folder / "small/quality").mkdir(parents=True)
+    (folder / "small/quality/flows").mkdir(parents=True)
     return sharing_kit.write_pack(folder, {"identity/organisations.yaml": ORGANISATIONS + BUREAU, **more})
 
 

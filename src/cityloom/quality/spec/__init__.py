@@ -50,12 +50,11 @@ def _check(definition: Definition) -> None:
     if definition.kind != KIND or missing:
         raise Invalid("quality.flow_wrong", what=", ".join(sorted(missing)) or definition.kind)
     for move in definition.moves:
-        mends = move.name == CORRECT
-        if (
-            mends != (move.to == CORRECTED)
-            or mends != (SOURCE in move.roles)
-            or (mends and set(move.sources) != running)
-        ):
+        if move.name == CORRECT:
+            fits = (move.to, move.roles, set(move.sources)) == (CORRECTED, (SOURCE,), running)
+        else:
+            fits = move.to != CORRECTED and SOURCE not in move.roles
+        if not fits:
             raise Invalid("quality.flow_wrong", what=move.name)
     if not any(move.name == CORRECT for move in definition.moves):
         raise Invalid("quality.flow_wrong", what=CORRECT)
