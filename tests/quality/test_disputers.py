@@ -16,10 +16,10 @@ def code(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
-def refused(place: Place, door: Door, status: int, problem: str, **changed: Any) -> None:
+def refused(place: Place, door: Door, status: int, problem: str, id: str = "t1", **changed: Any) -> None:
     """The dispute is refused; nothing but the use that looked, if it came so far, is kept."""
     before = place.kept()
-    assert code(door.dispute(**changed)) == (status, problem)
+    assert code(door.dispute(id, **changed)) == (status, problem)
     after = place.kept()
     uses = {"sharing.use": before["sharing.use"]}
     assert {**after, **uses} == {**before, **uses}
@@ -56,6 +56,17 @@ def test_what_the_grant_does_not_show_cannot_be_disputed(place: Place) -> None:
     assert [(use["way"], use["case"], use["found"]) for use in uses] == [
         ("verify", "t1", False), ("verify", "t1", False), ("verify", "t1", True), ("verify", "t1", True),
     ]  # fmt: skip
+
+
+def test_what_a_record_said_outside_the_rows_of_a_grant_cannot_be_guessed(place: Place) -> None:
+    place.grant(terms={"rows": "district = 'N1'"})
+    place.housing.lines("grants/r1/records", case="c-1")
+    (use,) = place.housing.get("grants/r1/uses").json()
+    place.civil.deliver("d2", ROWS.replace("Anna Apple,N1", "Anna Hidden,N2"))
+    place.civil.deliver("d3", ROWS.replace("Anna Apple", "Anne Apple"))
+    refused(place, place.housing, 409, "quality.value_differs", key=["a1"], value="Anna Hidden", use=use["id"])
+    assert place.housing.dispute(key=["a1"], value="Anna Apple", use=use["id"]).json()["state"] == "disputed"
+    refused(place, place.housing, 404, "sharing.use_unknown", id="t2", key=["a1"], value="Anne Apple", use="u0")
 
 
 def test_a_quota_holds_for_disputes(place: Place) -> None:
@@ -164,6 +175,7 @@ def test_who_has_not_the_field_or_the_row_is_not_told(place: Place) -> None:
     place.grant("r2", place.other, terms={"fields": ["id", "district"]})
     place.grant("r3", place.bureau, terms={"rows": "district = 'N1'"})
     place.housing.dispute()
+    assert code(place.bureau.dispute("b1", grant="r3")) == (404, "sharing.record_unknown")  # asked, and told of nothing
     place.civil.deliver("d2", ROWS.replace("Bert Birch", "Bert Beech"))
     place.follow()
     assert (place.other.told(), place.bureau.told()) == ([], [])

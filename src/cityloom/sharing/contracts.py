@@ -319,9 +319,8 @@ class Sight(msgspec.Struct, frozen=True):
     keeper: str
     since: int
     """The change row up to which its holder knew the record."""
-    shown: bool
-    """Whether the grant shows the value as it is: it may not when it only verifies, or masks the field."""
-    value: Any = None
+    values: tuple[Any, ...] | None
+    """What it has been shown to say since; None if the value is not shown: the grant only verifies, or masks the field."""
 
 
 class Consumer(msgspec.Struct, frozen=True):

@@ -1,12 +1,11 @@
 """Correction tickets (校核): a value disputed by who uses it, answered by its keeper, closed by a change of the source."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from cityloom.exchange.api import excerpts, histories
-from cityloom.exchange.contracts import DELIVERY_ID, DatasetFacts, RecordChange, Watched
+from cityloom.exchange.contracts import DELIVERY_ID, DatasetFacts
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
@@ -80,7 +79,7 @@ def open(ctx: Context, id: str, new: NewTicket) -> Ticket:
         return find(ctx, id)
     disputes.check_field(facts, new)
     sight = _sight(ctx, facts, id, new)
-    disputes.check_value(new, sight, _history(ctx, new.dataset, sight))
+    disputes.check_value(new, sight)
     with parties.everywhere(ctx) as tx:
         if store.taken(tx, id) is None:
             _start(ctx, tx, id, new, sight)
@@ -112,15 +111,7 @@ def _sight(ctx: Context, facts: DatasetFacts, id: str, new: NewTicket) -> Sight:
     if record is None:
         raise NotFound("quality.record_unknown", dataset=new.dataset)
     own = tuple(str(disputes.text(record[name])) for name in facts.key)
-    return Sight(own, facts.keeper, facts.last_sequence, shown=True, value=record[new.field])
-
-
-def _history(ctx: Context, dataset: str, sight: Sight) -> Sequence[RecordChange]:
-    """What happened to the record since it was seen."""
-    standing = histories.standing(ctx, dataset)
-    if sight.since >= standing.last_sequence:
-        return ()
-    return histories.changes(ctx, dataset, [Watched(sight.key, sight.since)], standing.last_sequence)
+    return Sight(own, facts.keeper, facts.last_sequence, (record[new.field],))
 
 
 def _start(ctx: Context, tx: Transaction, id: str, new: NewTicket, sight: Sight) -> None:

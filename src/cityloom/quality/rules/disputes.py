@@ -38,7 +38,7 @@ def open_to_all(facts: DatasetFacts, field: str) -> bool:
     return facts.sharing == "unconditional" and not personal & {field, *facts.key}
 
 
-def check_value(new: NewTicket, sight: Sight, history: Sequence[RecordChange]) -> None:
+def check_value(new: NewTicket, sight: Sight) -> None:
     """The value must be one that the disputer can have seen.
 
     Raises Refused `quality.value_not_shown` when its grant shows none; Conflict `quality.value_differs` when the record
@@ -46,10 +46,9 @@ def check_value(new: NewTicket, sight: Sight, history: Sequence[RecordChange]) -
     """
     if new.value is UNSET:
         return
-    if not sight.shown:
+    if sight.values is None:
         raise Refused("quality.value_not_shown", grant=new.grant, field=new.field)
-    said = [sight.value, *(change.before.get(new.field) for change in history if change.before is not None)]
-    if new.value not in [text(value) for value in said]:
+    if new.value not in [text(value) for value in sight.values]:
         raise Conflict("quality.value_differs", field=new.field)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cityloom.exchange.api import excerpts, histories
-from cityloom.exchange.contracts import RecordChange
+from cityloom.exchange.contracts import RecordChange, Watched
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound, Refused
 from cityloom.sharing.api import logbook, parties, reading
@@ -40,10 +40,11 @@ def sight(ctx: Context, grant: str, key: tuple[str, ...], field: str, case: str,
         raise NotFound("sharing.record_unknown", dataset=live.dataset)
     own = tuple(copies.record_key(live.key, record).split(using.SEPARATOR))
     since = _seen(ctx, live, own, field, use) if use else standing.last_sequence
-    masked = any(mask.field == field for mask in live.terms.masks)
-    if live.terms.kind != Kind.read or masked:
-        return Sight(own, live.keeper, since, shown=False)
-    return Sight(own, live.keeper, since, shown=True, value=shown[field])
+    if live.terms.kind != Kind.read or any(mask.field == field for mask in live.terms.masks):
+        return Sight(own, live.keeper, since, None)
+    history = histories.changes(ctx, live.dataset, [Watched(own, since)], standing.last_sequence)
+    versions = [shown, *(live.show(change.before) for change in history if change.before is not None)]
+    return Sight(own, live.keeper, since, tuple(version[field] for version in versions if version is not None))
 
 
 def _keep(

@@ -123,11 +123,11 @@ def find(tx: Transaction, grant: str, id: str) -> Use | None:
 
 
 def askers(tx: Transaction, dataset: str, key_digest: str, field: str, since: datetime) -> list[str]:
-    """Organisations that asked for this field of this record since then."""
+    """Organisations that asked for this field of this record since then, and were not told that there is none."""
     return tx.values(
         str,
         """SELECT DISTINCT organisation FROM sharing.use
-           WHERE dataset = %s AND key_digest = %s AND key_digest <> '' AND %s = ANY(fields) AND at >= %s
+           WHERE dataset = %s AND key_digest = %s AND key_digest <> '' AND found AND %s = ANY(fields) AND at >= %s
            ORDER BY organisation""",
         [dataset, key_digest, field, since],
     )
