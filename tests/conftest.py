@@ -19,7 +19,10 @@ from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings
 from scratch import Scratch
 
-PACKAGES = ("cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange", "cityloom.sharing")
+PACKAGES = (
+    "cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange", "cityloom.sharing",
+    "cityloom.quality",
+)  # fmt: skip
 TEMPLATE = "migrated"
 
 

@@ -24,6 +24,7 @@ from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
 from cityloom.kernel.manifest import Job, Module
 from cityloom.kernel.postgres import Server, Talk
 from cityloom.kernel.settings import Settings
+from cityloom.quality.module import MODULE as QUALITY
 from cityloom.sharing.module import MODULE as SHARING
 
 
@@ -81,7 +82,7 @@ FLOWS = Module(
         Job("recount_deadlines", recount_deadlines, timedelta(minutes=10)),
     ),
 )
-MODULES: tuple[Module, ...] = (AUDIT, FLOWS, IDENTITY, CATALOGUE, EXCHANGE, SHARING)
+MODULES: tuple[Module, ...] = (AUDIT, FLOWS, IDENTITY, CATALOGUE, EXCHANGE, SHARING, QUALITY)
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS)))
 
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 from catalogue_kit import RESIDENT, Door, Town, install, item, refused, wish, write_pack
 
 from cityloom.catalogue import api as catalogue
 from cityloom.catalogue.api import upkeep
+from cityloom.kernel import packs
 
 LAW = {"zh": "《中华人民共和国统计法》第九条", "en": "Statistics Law, article 9"}
 
@@ -101,6 +103,25 @@ def test_a_wrong_description_is_refused_with_its_remedy_and_changes_nothing(town
     for more, fault in WRONG:
         refused(housing.put("odd", {**wish("异常", "housing"), **more}), 422, f"catalogue.resource.{fault}")
         assert town.everything() == before
+
+
+def test_a_withdrawn_element_is_refused(town: Town, housing: Door) -> None:
+    """Also while an earlier version of it is still on record as current."""
+    element = "plot:\n  title: {en: Plot, zh: 宗地}\n  type: text\n"
+    file = Path(town.parts.settings.packs) / "town/catalogue/elements.yaml"
+    file.parent.mkdir()
+    described = wish("宗地", "housing", item("宗地号", element="plot"))
+    for text in (element, element + '  version: "2"\n  status: withdrawn\n'):
+        file.write_text(text, encoding="utf-8")
+        chosen = packs.choose(packs.folders(town.parts.settings), "town")
+        install(msgspec.structs.replace(town.parts, packs=chosen))
+        answer = housing.put("plots", described)
+        if text == element:
+            assert answer.status_code == 200, answer.text
+            before = town.everything()
+    refused(answer, 422, "catalogue.resource.element_withdrawn")
+    refused(housing.put("plots_two", described), 422, "catalogue.resource.element_withdrawn")
+    assert town.everything() == before
 
 
 def test_a_refusal_that_cites_its_law_is_kept(town: Town, housing: Door) -> None:

@@ -59,3 +59,21 @@ def test_overdue_is_told_once_and_settled_by_a_delivery(door: Door, town: Parts)
         assert tx.scalar(int, "SELECT count(*) FROM kernel.outbox WHERE topic = 'exchange.dataset_overdue'") == 1
     door.put("d1", "item,amount\na,1\n")
     assert door.client.get("/api/exchange/overdue", headers=door.headers).json() == []
+
+
+def test_a_deadline_beyond_the_announced_holidays_is_counted_later() -> None:
+    update = Update(every="day", due_days=5)
+    known = calendars(CalendarSpec(announced_to=2026)).city
+    found = due.last_due(update, datetime(2026, 12, 30, 12, tzinfo=UTC), known)
+    assert found is not None
+    assert found.ends_on.isoformat() == "2026-12-23"
+
+
+def test_every_period_whose_deadline_fell_on_a_day() -> None:
+    """A make-up Saturday (调休) is worked, so Friday was due on it; Saturday and Sunday both on the Monday after."""
+    update = Update(every="day", due_days=1, days="calendar")
+    zone = CALENDAR.table.zone
+    days = [datetime(2026, 3, day, tzinfo=zone) for day in (2, 3)]
+    found = due.due_within(update, days[0], days[1], CALENDAR)
+    assert [each.ends_on.isoformat() for each in found] == ["2026-03-01", "2026-02-28"]
+    assert due.due_within(Update(every="irregular"), days[0], days[1], CALENDAR) == []

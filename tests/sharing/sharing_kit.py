@@ -115,6 +115,8 @@ def write_pack(folder: Path, more: Mapping[str, str] = {}) -> Path:
 class Door:
     """The town's HTTP door as one organisation."""
 
+    rights = RIGHTS
+
     def __init__(self, client: "TestClient[Any]", parts: Parts, organisation: str) -> None:
         self.client = client
         self.parts = parts
@@ -123,7 +125,7 @@ class Door:
         self.sign_in()
 
     def sign_in(self) -> None:
-        token = services.issue(platform_context(self.parts, "test"), self.organisation, RIGHTS).secret
+        token = services.issue(platform_context(self.parts, "test"), self.organisation, self.rights).secret
         self.headers["authorization"] = f"Bearer {token}"
 
     def deliver(self, id: str, text: str, dataset: str = "resident", **query: str) -> None:

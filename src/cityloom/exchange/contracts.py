@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -247,3 +247,69 @@ class Excerpt(msgspec.Struct, frozen=True):
     rows: str = ""
     masks: tuple[Mask, ...] = ()
     salt: str = ""
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """A record whose changes are asked for, by the values of its key fields as text, and after which sequence."""
+
+    key: tuple[str, ...]
+    since: int
+
+
+class RecordChange(msgspec.Struct, frozen=True):
+    """One change of a watched record, as JSON says its rows; `place` is that of the record among those watched.
+
+    `after` is None when the record was removed. `before` is None when it was new, and after an erasure.
+    """
+
+    place: int
+    sequence: int
+    cause: str
+    delivery: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class FaultCount(msgspec.Struct, frozen=True):
+    """How many rows broke a rule in a field."""
+
+    rule: str
+    field: str
+    rows: int
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """One look at every record of a dataset: of `total` that have something to judge, `good` are as declared."""
+
+    kind: Literal["filled", "keys", "unique", "codes", "reference", "check"]
+    name: str
+    good: int
+    total: int
+
+
+class DueDelivery(msgspec.Struct, frozen=True):
+    """A period whose deadline fell on the day, and whether it was delivered by then."""
+
+    ends_on: date
+    due_at: datetime
+    on_time: bool
+
+
+class DatasetDay(msgspec.Struct, frozen=True):
+    """What one day brought to a dataset, and its state at the end of it. Deliveries of deletes bring no values."""
+
+    dataset: str
+    keeper: str
+    required: int
+    """How many of its fields every record must have."""
+    rows_in: int
+    quarantined: int
+    repeats: int
+    """Rows that another row of their delivery had already said."""
+    inconsistent: int
+    """Rows with a value that is in no code list, no other dataset, or at odds with another field."""
+    ambiguous: int
+    """Rows with a key, or a value that must be unique, that other rows or records have too."""
+    faults: tuple[FaultCount, ...]
+    probes: tuple[Probe, ...]
+    due: tuple[DueDelivery, ...]

@@ -309,3 +309,22 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
     upto: int
     sent_at: datetime
     rows: tuple[dict[str, Any], ...]
+
+
+class Sight(msgspec.Struct, frozen=True):
+    """One field of one record as a grant shows it, for whoever disputes it."""
+
+    key: tuple[str, ...]
+    """As the record itself writes it."""
+    keeper: str
+    since: int
+    """The change row up to which its holder knew the record."""
+    values: tuple[Any, ...] | None
+    """What it has been shown to say since; None if the value is not shown: the grant only verifies, or masks the field."""
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """An organisation that has, or lately had, a field of a record; whether a grant lets it read the record's key."""
+
+    organisation: str
+    reads_key: bool

@@ -66,6 +66,8 @@ def _known(ctx: Context) -> Known:
         keepers=sheet.titles((each.code, each.title) for each in listed if each.active),
         categories=sheet.titles(named.get(codes.SCHEME, ())),
         subjects=sheet.titles(named.get(codes.SUBJECTS, ())),
-        elements=sheet.titles((name, element.title) for name, element in elements.items()),
+        elements=sheet.titles(
+            (name, element.title) for name, element in elements.items() if element.status == "current"
+        ),
         own=ctx.principal.organisation,
     )

@@ -38,9 +38,10 @@ class Elements:
 
     def __init__(self, elements: Mapping[str, Element]) -> None:
         self.named = elements
+        withdrawn_first = sorted(elements.items(), key=lambda each: each[1].status == "current")
         self._titles = {
             folded(title): name
-            for name, element in elements.items()
+            for name, element in withdrawn_first
             for title in (element.title.zh, element.title.en)
             if folded(title)
         }

@@ -151,12 +151,19 @@ def _items(id: str, wish: ResourceWish, standards: Standards) -> Iterator[Wrong]
 def _item(id: str, wish: ResourceWish, place: int, standards: Standards) -> Iterator[Wrong]:
     item = wish.items[place]
     name = claims.name_of(item)
-    if item.element and item.element not in standards.elements:
-        yield wrong(id, "element_unknown", "element", place, item=name, element=item.element)
+    yield from _element(id, name, place, item.element, standards)
     if item.personal and item.grade < LEAST_PERSONAL:
         yield wrong(id, "personal_too_low", "grade", place, item=name)
     if item.authoritative and not wish.subject:
         yield wrong(id, "source_without_subject", "subject", place, item=name)
+
+
+def _element(id: str, item: str, place: int, name: str, standards: Standards) -> Iterator[Wrong]:
+    element = standards.elements.get(name)
+    if name and element is None:
+        yield wrong(id, "element_unknown", "element", place, item=item, element=name)
+    elif element is not None and element.status == "withdrawn":
+        yield wrong(id, "element_withdrawn", "element", place, item=item, element=name, version=element.version)
 
 
 def grade_of(wish: ResourceWish, elements: claims.Elements, taken: Mapping[str, int]) -> int:

@@ -82,10 +82,10 @@ class CodesRow(msgspec.Struct, frozen=True):
 
 
 def elements(tx: Transaction) -> dict[str, Element]:
-    """The newest version of every data element that is current."""
+    """The newest version of every data element; it may be withdrawn."""
     rows = tx.all(
         ElementRow,
-        """SELECT DISTINCT ON (name) name, spec::text AS spec FROM catalogue.element WHERE status = 'current'
+        """SELECT DISTINCT ON (name) name, spec::text AS spec FROM catalogue.element
            ORDER BY name, installed_at DESC, version DESC""",
     )
     return {row.name: msgspec.json.decode(row.spec, type=Element) for row in rows}

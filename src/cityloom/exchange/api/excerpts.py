@@ -87,6 +87,14 @@ def counts(ctx: Context, dataset: str, excerpt: Excerpt, smallest: int) -> list[
         return change_store.counts(cursor, gate.shape_of(declared), _view(declared, excerpt), smallest)
 
 
+def told_of(ctx: Context, dataset: str, rows: str, erasure: int) -> bool:
+    """Whether readers through a row filter are told of the erasure with this sequence: they may have seen the record."""
+    if not rows.strip():
+        return True
+    with ctx.begin() as tx:
+        return told.was_told(tx, dataset, rows, erasure)
+
+
 def _told(ctx: Context, row: ledger.DatasetRow, excerpt: Excerpt, since: int) -> tuple[int, ...]:
     """Erasures after `since` that readers through this row filter are told of; the filter is kept, to be asked at the next."""
     if not excerpt.rows.strip():

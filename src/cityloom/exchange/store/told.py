@@ -69,6 +69,16 @@ def told(tx: Transaction, dataset: str, row_filter: int, since: int, upto: int) 
     )
 
 
+def was_told(tx: Transaction, dataset: str, rows: str, sequence: int) -> bool:
+    """Whether readers through a row filter are told of this erasure."""
+    return tx.scalar(
+        bool,
+        """SELECT EXISTS (SELECT FROM exchange.erasure_told t JOIN exchange.row_filter f ON f.id = t.row_filter
+             WHERE t.dataset = %s AND t.sequence = %s AND f.digest = %s)""",
+        [dataset, sequence, hashlib.sha256(rows.encode()).digest()],
+    )
+
+
 def told_before(tx: Transaction, dataset: str, sequences: Sequence[int]) -> list[tuple[int, int]]:
     """The (sequence, filter) that earlier erasures told."""
     rows = tx.connection.execute(

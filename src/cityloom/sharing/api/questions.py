@@ -21,7 +21,7 @@ from cityloom.kernel.access import Principal
 from cityloom.kernel.audit.entry import Entry
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import PLATFORM, Transaction
-from cityloom.kernel.errors import BadRequest, Problem, Refused, Throttled, Unavailable
+from cityloom.kernel.errors import BadRequest, Problem, Refused, Unavailable
 from cityloom.kernel.words import Words
 from cityloom.sharing.api import grants, logbook
 from cityloom.sharing.api.held import Held
@@ -187,7 +187,7 @@ class Answerer:
         for each in permitted:
             row = metered[each.grant.id]
             numbers[each.grant.id] -= 1
-            problem = _over(
+            problem = using.over(
                 each.grant, row.in_day - numbers[each.grant.id], row.in_minute - numbers[each.grant.id], now
             )
             if problem is None:
@@ -254,15 +254,6 @@ class Answerer:
         signed = self.parts.signer.sign(text)
         value = base64.b64encode(signed.value).decode()
         return Answer(text.decode(), Signature(signed.algorithm, signed.key_id, value))
-
-
-def _over(grant: Live, in_day: int, in_minute: int, now: datetime) -> Problem | None:
-    """Whether the question that is this many-th of its day and minute is one too many."""
-    if in_day > grant.terms.per_day:
-        return Throttled("sharing.quota_used", grant=grant.id, most=grant.terms.per_day, seconds=3600)
-    if in_minute > grant.terms.per_minute:
-        return Throttled("sharing.too_fast", grant=grant.id, most=grant.terms.per_minute, seconds=60 - now.second)
-    return None
 
 
 def _refused(asked: Asked, who: Principal, now: datetime) -> Entry:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cityloom.kernel.errors import Conflict, Invalid, Problem, Refused
+from cityloom.kernel.errors import Conflict, Invalid, Problem, Refused, Throttled
 from cityloom.sharing.contracts import Kind, Terms
 
 SEPARATOR = "\x1f"
@@ -56,6 +56,15 @@ def refusal(grant: Live, way: str, now: datetime) -> Problem | None:
     if masked and way in BY_KEY:
         return Refused("sharing.key_masked", grant=grant.id, field=masked[0])
     return grant.problem
+
+
+def over(grant: Live, in_day: int, in_minute: int, now: datetime) -> Problem | None:
+    """Whether the question that is this many-th of its day and minute is one too many."""
+    if in_day > grant.terms.per_day:
+        return Throttled("sharing.quota_used", grant=grant.id, most=grant.terms.per_day, seconds=3600)
+    if in_minute > grant.terms.per_minute:
+        return Throttled("sharing.too_fast", grant=grant.id, most=grant.terms.per_minute, seconds=60 - now.second)
+    return None
 
 
 def wrong_key(grant: Live, key: tuple[str, ...]) -> Problem | None:

@@ -110,6 +110,16 @@ def listed(tx: Transaction, state: str, dataset: str, after: str, limit: int) ->
     )
 
 
+def in_force(tx: Transaction, dataset: str, field: str, now: datetime, after: str, limit: int) -> list[str]:
+    """Ids of the grants that give this field of a dataset now, behind `after`."""
+    return tx.values(
+        str,
+        """SELECT id FROM sharing.granted WHERE dataset = %s AND state = 'active' AND valid_from <= %s AND valid_until > %s
+             AND terms -> 'fields' ? %s AND id > %s ORDER BY id LIMIT %s""",
+        [dataset, now, now, field, after, limit],
+    )
+
+
 def expired(tx: Transaction, now: datetime, limit: int) -> list[GrantRow]:
     """Active grants whose time is over."""
     return tx.all(

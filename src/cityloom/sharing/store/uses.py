@@ -8,6 +8,10 @@ import msgspec
 from cityloom.kernel.db import Transaction
 from cityloom.sharing.contracts import Use
 
+COLUMNS = """u.id, u.granted AS "grant", u.at, u.organisation, u.account, u.way, u.purpose, u.case_reference AS "case", u.fields,
+    u.key_digest, u.found, coalesce(e.rows, u.rows) AS rows, e.complete, u.sequence, u.request, u.audit_position"""
+TABLES = "sharing.use u LEFT JOIN sharing.use_end e USING (granted, id)"
+
 
 class NewUse(msgspec.Struct, frozen=True):
     """One use, before it is answered."""
@@ -66,11 +70,7 @@ def listed(tx: Transaction, grant: str, after: str, limit: int) -> list[Use]:
     """Uses of a grant, oldest first."""
     return tx.all(
         Use,
-        """SELECT u.id, u.granted AS "grant", u.at, u.organisation, u.account, u.way, u.purpose,
-                  u.case_reference AS "case", u.fields, u.key_digest, u.found, coalesce(e.rows, u.rows) AS rows, e.complete,
-                  u.sequence, u.request, u.audit_position
-           FROM sharing.use u LEFT JOIN sharing.use_end e USING (granted, id)
-           WHERE u.granted = %s AND u.id > %s ORDER BY u.id LIMIT %s""",
+        f"SELECT {COLUMNS} FROM {TABLES} WHERE u.granted = %s AND u.id > %s ORDER BY u.id LIMIT %s",
         [grant, after, limit],
     )
 
@@ -114,4 +114,20 @@ def touch(tx: Transaction, grant: str, organisation: str, keeper: str, now: date
            VALUES (%(grant)s, %(organisation)s, %(keeper)s, %(now)s::date, 0, %(now)s, 0, %(now)s)
            ON CONFLICT (granted) DO UPDATE SET used_at = excluded.used_at""",
         {"grant": grant, "organisation": organisation, "keeper": keeper, "now": now},
+    )
+
+
+def find(tx: Transaction, grant: str, id: str) -> Use | None:
+    """One use of a grant, if the scope may see it."""
+    return tx.first(Use, f"SELECT {COLUMNS} FROM {TABLES} WHERE u.granted = %s AND u.id = %s", [grant, id])
+
+
+def askers(tx: Transaction, dataset: str, key_digest: str, field: str, since: datetime) -> list[str]:
+    """Organisations that asked for this field of this record since then, and were not told that there is none."""
+    return tx.values(
+        str,
+        """SELECT DISTINCT organisation FROM sharing.use
+           WHERE dataset = %s AND key_digest = %s AND key_digest <> '' AND found AND %s = ANY(fields) AND at >= %s
+           ORDER BY organisation""",
+        [dataset, key_digest, field, since],
     )

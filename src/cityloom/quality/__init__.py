@@ -1,0 +1,1 @@
+"""Quality comes back: disputed values find their source, and every dataset's quality is measured day by day."""

@@ -1,0 +1,38 @@
+"""The town of these tests, behind its HTTP door, in this process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from litestar.testing import TestClient
+
+from cityloom import app
+from cityloom.kernel.jobs import platform_context
+from cityloom.server import make_app
+from quality.quality_kit import Door, Place, write_pack
+from scratch import Scratch
+from sharing.sharing_kit import ROWS, TurnedClock
+
+
+@pytest.fixture
+def more() -> dict[str, str]:
+    """More files of the town's pack, by their path."""
+    return {}
+
+
+@pytest.fixture
+def place(scratch: Scratch, tmp_path: Path, more: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Three departments and a bureau; civil keeps what there is, and has delivered its residents."""
+    packs = write_pack(tmp_path / "packs", {**more, **getattr(request, "param", {})})
+    settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
+    opened, clock = app.open_parts(settings), TurnedClock()
+    parts = msgspec.structs.replace(opened, clock=clock)
+    for module in app.MODULES:
+        if module.install:
+            module.install(platform_context(parts, "install"))
+    with TestClient(make_app(parts)) as client:
+        doors = [Door(client, parts, name) for name in ("civil", "housing", "other", "bureau")]
+        found = Place(parts, clock, scratch.admin_url, client, *doors)
+        found.civil.deliver("d1", ROWS)
+        yield found
