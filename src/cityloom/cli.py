@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -94,8 +95,19 @@ def status(home: Home = None, port: Port = None) -> None:
     raise typer.Exit(0 if answer.status_code == 200 else 1)
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"{version('cityloom')}\n")
+        raise typer.Exit
+
+
 @cli.callback()
-def root(context: typer.Context) -> None:
+def root(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Hand the modules' commands the way to open a city: they cannot know how it is put together."""
     context.obj = city.running_parts
 
