@@ -19,6 +19,7 @@ from cityloom.kernel.calendar.spec import CalendarSpec
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Database
+from cityloom.kernel.errors import Conflict
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
 from cityloom.kernel.manifest import Job, Module
@@ -96,8 +97,21 @@ def admin_url(settings: Settings) -> str:
 
 
 def prepare(settings: Settings) -> int:
-    """Bring the database up to the code and install the packs; the number of migrations run. Needs the database up."""
+    """Bring the database up to the code and install the packs; the number of migrations run. Needs the database up.
+
+    Raises Conflict `kernel.city_runs` when processes of an older release work on it, and what `migrate.pending` and
+    `lake.require_catalogue` raise; then nothing was changed.
+    """
     url = admin_url(settings)
+    todo = migrate.pending(url, PACKAGES)
+    lake.require_catalogue(url)
+    if todo and (connections := migrate.in_use(url)):
+        raise Conflict("kernel.city_runs", connections=connections, file=todo[0].path)
+    return raise_to_code(settings, url)
+
+
+def raise_to_code(settings: Settings, url: str) -> int:
+    """Run the migrations and install the packs, on a database of which nobody else makes use."""
     key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
     app, lake_role = (secrets.load_or_make(settings.secrets, role) for role in ("cityloom_app", "cityloom_lake"))
     ran = migrate.migrate(url, PACKAGES, app, lake_role, key)

@@ -428,6 +428,15 @@ def day(tx: Transaction, start: datetime, end: datetime) -> list[DayRow]:
     )
 
 
+def unreconciled(tx: Transaction) -> int:
+    """Decided deliveries whose rows in are not accepted + quarantined + duplicates."""
+    return tx.scalar(
+        int,
+        """SELECT count(*) FROM exchange.delivery WHERE state IN ('accepted', 'withdrawing', 'withdrawn')
+             AND rows_in IS DISTINCT FROM accepted + quarantined + duplicates""",
+    )
+
+
 def last_accepted(tx: Transaction) -> dict[str, datetime]:
     """When each dataset last had a delivery accepted."""
     rows = tx.connection.execute(
