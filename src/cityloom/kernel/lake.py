@@ -212,10 +212,11 @@ def catalogue_version(admin_url: str) -> str | None:
 def require_catalogue(admin_url: str) -> None:
     """Raises Conflict `kernel.lake_older` or `kernel.lake_newer` unless the catalogue is of the code's version."""
     found = catalogue_version(admin_url)
-    if found is not None and found != CATALOGUE_VERSION:
-        older = _number(found) < _number(CATALOGUE_VERSION)
-        code = "kernel.lake_older" if older else "kernel.lake_newer"
-        raise Conflict(code, found=found, needed=CATALOGUE_VERSION)
+    if found is None or found == CATALOGUE_VERSION:
+        return
+    if _number(found) < _number(CATALOGUE_VERSION):
+        raise Conflict("kernel.lake_older", found=found, needed=CATALOGUE_VERSION)
+    raise Conflict("kernel.lake_newer", found=found, needed=CATALOGUE_VERSION)
 
 
 def _number(version: str) -> tuple[int, ...]:
