@@ -19,7 +19,9 @@ from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings
 from scratch import Scratch
 
-PACKAGES = ("cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange", "cityloom.sharing")
+PACKAGES = (
+    "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange", "cityloom.sharing",
+)  # fmt: skip
 TEMPLATE = "migrated"
 
 

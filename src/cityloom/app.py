@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
-from cityloom.kernel import access, jobs, lake, migrate, outbox, packs, processes, secrets, words
+from cityloom.kernel import access, gauges, jobs, lake, migrate, outbox, packs, processes, secrets, words
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import commands as audit_commands
 from cityloom.kernel.audit import keys
@@ -22,9 +22,11 @@ from cityloom.kernel.db import Database
 from cityloom.kernel.errors import Conflict
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
-from cityloom.kernel.manifest import Job, Module
+from cityloom.kernel.manifest import Job, Listener, Module
 from cityloom.kernel.postgres import Server, Talk
 from cityloom.kernel.settings import Settings
+from cityloom.operation import api as operation
+from cityloom.operation.module import MODULE as OPERATION
 from cityloom.sharing.module import MODULE as SHARING
 
 
@@ -66,6 +68,21 @@ def recount_deadlines(ctx: Context) -> None:
             return
 
 
+def watch_gauges(ctx: Context) -> None:
+    """Look at the gauges of all modules."""
+    operation.watch(ctx, GAUGES)
+
+
+def check_limits(ctx: Context) -> None:
+    """Refuse to start with limits that are not understood."""
+    operation.limits(ctx.settings.alarm_limits, GAUGES)
+
+
+def listeners() -> list[Listener]:
+    """Of all modules."""
+    return [each for module in MODULES for each in module.listeners]
+
+
 EVENTS_KEPT = timedelta(days=7)
 AUDIT = Module(
     "audit",
@@ -74,6 +91,7 @@ AUDIT = Module(
         Job("seal", seal_audit, timedelta(seconds=1)),
         Job("forget_events", forget_events, timedelta(hours=1)),
     ),
+    gauges=gauges.AUDIT,
 )
 FLOWS = Module(
     "flows",
@@ -81,9 +99,17 @@ FLOWS = Module(
         Job("tell_deadlines", tell_deadlines, timedelta(seconds=30)),
         Job("recount_deadlines", recount_deadlines, timedelta(minutes=10)),
     ),
+    gauges=gauges.FLOWS,
 )
-MODULES: tuple[Module, ...] = (AUDIT, FLOWS, IDENTITY, CATALOGUE, EXCHANGE, SHARING)
-PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS)))
+MACHINE = Module(
+    "machine",
+    jobs=(Job("watch", watch_gauges, timedelta(seconds=30)),),
+    gauges=(*gauges.MACHINE, gauges.outbox(listeners)),
+    install=check_limits,
+)
+MODULES: tuple[Module, ...] = (AUDIT, FLOWS, MACHINE, IDENTITY, OPERATION, CATALOGUE, EXCHANGE, SHARING)
+PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS, MACHINE)))
+GAUGES = {f"{module.name}.{gauge.name}": gauge for module in MODULES for gauge in module.gauges}
 
 
 def role_url(settings: Settings, admin_url: str, role: str) -> str:

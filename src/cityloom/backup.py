@@ -33,7 +33,8 @@ from cityloom.kernel.audit.entry import Contradiction, Entry, Fact
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.copies import Tell
 from cityloom.kernel.db import PLATFORM, Database
-from cityloom.kernel.errors import Conflict, Invalid, NotFound, Unavailable, Unsupported
+from cityloom.kernel.errors import Conflict, Invalid, NoRoom, NotFound, Unsupported
+from cityloom.kernel.gauges import LastBackup, note_backup
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings, load
 
@@ -167,10 +168,11 @@ def make(
             draft.rename(folder)
             digest = hashlib.sha256(written).hexdigest()
             size = sum(file.bytes for file in manifest.files)
+            note_backup(settings, LastBackup(manifest.made_at, str(folder), digest))
             record(db, "city.backed_up", manifest=digest, files=len(manifest.files), bytes=size)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+            raise NoRoom("kernel.disk_full", free=0, needed="?") from error
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -438,10 +440,10 @@ def in_bucket(settings: Settings) -> bool:
 
 
 def need_room(draft: Path, size: int) -> None:
-    """Raises Unavailable `kernel.disk_full` when so many bytes do not fit."""
+    """Raises NoRoom `kernel.disk_full` when so many bytes do not fit."""
     free = shutil.disk_usage(draft).free
     if free < size:
-        raise Unavailable("kernel.disk_full", free=free >> 20, needed=size >> 20)
+        raise NoRoom("kernel.disk_full", free=free >> 20, needed=size >> 20)
 
 
 def read_passphrase(file: Path | None) -> str:

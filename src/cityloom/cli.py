@@ -20,6 +20,8 @@ from cityloom.devtools import packs
 from cityloom.kernel import log, words
 from cityloom.kernel.errors import Problem
 from cityloom.kernel.settings import load
+from cityloom.operation.contracts import ORDER
+from cityloom.status import look, show_status
 
 talk = Console(stderr=True)
 cli = typer.Typer(
@@ -87,12 +89,19 @@ def demo(
 
 
 @cli.command()
-def status(home: Home = None, port: Port = None) -> None:
-    """Whether the city answers."""
+def status(
+    home: Home = None,
+    port: Port = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """How the city is. Exit code 0: all is well; 1: a warning; 2: an alarm, or something does not answer."""
     settings = load(home=home, port=port)
-    answer = httpx.get(f"http://{settings.host}:{settings.port}/readyz", timeout=10)
-    sys.stdout.write(answer.text + "\n")
-    raise typer.Exit(0 if answer.status_code == 200 else 1)
+    found = look(settings)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        show_status(found, talk)
+    raise typer.Exit(ORDER.index(found.level))
 
 
 def _tell_version(wanted: bool) -> None:

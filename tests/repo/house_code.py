@@ -10,7 +10,7 @@ from house_tree import Rule, Tree
 
 PACKAGE = "src/cityloom/"
 NOT_MODULES = {"bench", "devtools", "kernel", "samplecity"}
-FLOORS = ("kernel", "identity", "catalogue", "exchange", "sharing", "registers", "indicators")
+FLOORS = ("kernel", "identity", "operation", "catalogue", "exchange", "sharing", "registers", "indicators")
 SIBLINGS = {"sensing": "exchange", "cases": "indicators", "services": "indicators", "opendata": "indicators"}
 ROOMS = {
     "__init__.py", "module.py", "routes.py", "commands.py", "jobs.py", "api.py", "rules.py", "store.py", "spec.py",

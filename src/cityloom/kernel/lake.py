@@ -17,7 +17,7 @@ import msgspec
 import psycopg
 
 from cityloom.kernel import log, sql
-from cityloom.kernel.errors import Conflict, Unavailable
+from cityloom.kernel.errors import Conflict, NoRoom, Unavailable
 from cityloom.kernel.lanes import Term
 
 logger = log.logger("lake")
@@ -100,7 +100,7 @@ class Lake:
         except duckdb.Error as error:
             text = str(error)
             if NO_ROOM in text:
-                raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+                raise NoRoom("kernel.disk_full", free=0, needed="?") from error
             if isinstance(error, BROKEN) or any(sign in text for sign in LOST):
                 logger.warning("lake_lost", kind=type(error).__name__)
                 self._forget()

@@ -85,6 +85,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         Meta(description="New deliveries are refused below this much free disk, so that accepted ones can end.", ge=0),
     ] = 1024
+    alarm_limits: Annotated[
+        str,
+        Meta(
+            description="Limits of gauges that shall be other than they are: name=warning:alarm, separated by commas, "
+            "such as exchange.waiting=120:600; `cityloom status` shows names, units and limits."
+        ),
+    ] = ""
 
     @property
     def secrets(self) -> Path:
