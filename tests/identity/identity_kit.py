@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.testing import TestClient
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from cityloom.identity import routes
 from cityloom.identity.api import accounts, organisations, sessions
@@ -97,18 +98,31 @@ class Town(msgspec.Struct, frozen=True):
         bodies = [msgspec.json.decode(row[0], type=dict[str, Any]) for row in found]
         return [body for body in bodies if not actions or body["action"] in actions]
 
-    def client(self, **headers: str) -> TestClient[Litestar]:
-        """A browser, or a program if it sends a token."""
+    def client(self, peer: str = "testclient", **headers: str) -> TestClient[Litestar]:
+        """A browser, or a program if it sends a token, at the network address `peer`."""
         app = Litestar(
             route_handlers=routes.ROUTES,
             state=State({"parts": self.parts}),
-            middleware=[http.number_requests],
+            middleware=[at(peer), http.number_requests],
             exception_handlers={Exception: http.answer_problem},
             openapi_config=None,
         )
         client = TestClient(app, base_url="http://city.test")
         client.headers.update(headers)
         return client
+
+
+def at(peer: str) -> Any:
+    """Middleware: requests come from this network address."""
+
+    def middleware(app: ASGIApp) -> ASGIApp:
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["client"] = (peer, 50_000)
+            await app(scope, receive, send)
+
+        return wrapped
+
+    return middleware
 
 
 def a_pack(folder: Path, organisations: str = ORGANISATIONS) -> packs.Packs:

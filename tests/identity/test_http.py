@@ -214,10 +214,13 @@ def test_every_address_but_the_sign_in_wants_to_know_who_calls(town: Town) -> No
                     if (method, path) != ("POST", SESSION):
                         filled = path.replace("{name:str}", "sysadmin").replace("{id:str}", "0" * 16)
                         wanted = {
-                            "/api/identity/accounts": {"name": "abc", "organisation": "psb"},
-                            "/api/identity/password": {"old": "x", "new": "y"},
-                            "/api/identity/tokens": {"title": "t", "rights": ["a.b"]},
-                        }.get(path, {"roles": []} if path.endswith("roles") else {})
+                            "accounts": {"name": "abc", "organisation": "psb"},
+                            "password": {"old": "x", "new": "y"},
+                            "tokens": {"title": "t", "rights": ["a.b"]},
+                            "roles": {"roles": []},
+                            "addresses": {"addresses": []},
+                            "certificates": {"pem": ""},
+                        }.get(path.rpartition("/")[2], {})
                         answer = client.request(method, filled.replace("{code:str}", "psb"), json=wanted)
                         assert answer.status_code == 401, (method, path, answer.text)
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.identity.contracts import Count, Credentials, Role, TokenWish
-from cityloom.identity.rules import browser, passwords, roles, throttle, tokens
+from cityloom.identity.rules import browser, entrance, passwords, roles, throttle, tokens
 from cityloom.kernel.errors import Conflict, Invalid, Refused, Unavailable
+from cityloom.kernel.settings import Settings
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ADMINISTRATORS = {Role.system_admin, Role.security_admin, Role.audit_admin}
@@ -277,6 +278,7 @@ def test_a_browser_is_known_only_for_its_account() -> None:
 @pytest.mark.parametrize(
     ("peer", "forwarded", "address"),
     [
+        ("127.0.0.1", "203.0.113.9, 198.51.100.1, ::1", "198.51.100.1"),
         ("192.0.2.1", "", "192.0.2.1"),
         ("192.0.2.1", "198.51.100.1", "192.0.2.1"),
         ("127.0.0.1", "198.51.100.1", "198.51.100.1"),
@@ -286,7 +288,7 @@ def test_a_browser_is_known_only_for_its_account() -> None:
     ],
 )
 def test_the_address_is_the_peers_unless_a_proxy_of_ours_tells(peer: str, forwarded: str, address: str) -> None:
-    assert browser.client_address(peer, forwarded) == address
+    assert entrance.client_address(peer, forwarded, entrance.listed(Settings().trusted_proxies)) == address
 
 
 def test_cookies_are_bound_to_the_host_over_tls() -> None:

@@ -17,7 +17,7 @@ from sharing.sharing_kit import Door, Town, TurnedClock, write_pack
 @pytest.fixture
 def town(scratch: Scratch, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
     """Three departments; civil keeps what there is."""
-    packs = write_pack(tmp_path / "packs", getattr(request, "param", ""))
+    packs = write_pack(tmp_path / "packs", getattr(request, "param", {}))
     settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
     opened, clock = app.open_parts(settings), TurnedClock()
     parts = msgspec.structs.replace(opened, clock=clock)
@@ -26,4 +26,4 @@ def town(scratch: Scratch, tmp_path: Path, request: pytest.FixtureRequest) -> It
             module.install(platform_context(parts, "install"))
     with TestClient(make_app(parts)) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other")]
-        yield Town(parts, clock, scratch.admin_url, *doors)
+        yield Town(parts, clock, scratch.admin_url, client, *doors)

@@ -1,6 +1,7 @@
 """A town with three departments, datasets to share, and a clock that can be turned."""
 
 import io
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from cityloom.kernel.jobs import platform_context
 
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)  # a Monday, 09:00 in Shenzhen
 RIGHTS = (
-    "exchange.deliver", "exchange.read_receipt", "exchange.withdraw", "sharing.ask", "sharing.approve", "sharing.offer",
+    "exchange.deliver", "exchange.read_receipt", "exchange.withdraw", "exchange.erase", "sharing.ask", "sharing.approve", "sharing.offer",
     "sharing.refuse", "sharing.certify", "sharing.revoke", "sharing.accept", "sharing.decline", "sharing.withdraw",
     "sharing.give_back", "sharing.read", "sharing.use", "sharing.rebuild",
 )  # fmt: skip
@@ -97,8 +98,8 @@ class TurnedClock:
         self.moment += timedelta(**span)
 
 
-def write_pack(folder: Path, limits: str = "") -> Path:
-    """The pack of the town."""
+def write_pack(folder: Path, more: Mapping[str, str] = {}) -> Path:
+    """The pack of the town, with more files by their path."""
     pack = folder / "small"
     for name in ("exchange", "identity", "sharing"):
         (pack / name).mkdir(parents=True)
@@ -106,8 +107,8 @@ def write_pack(folder: Path, limits: str = "") -> Path:
     (pack / "identity/organisations.yaml").write_text(ORGANISATIONS)
     for name, text in {"resident": RESIDENT, "shop": SHOP, "secret": SECRET}.items():
         (pack / f"exchange/{name}.yaml").write_text(text)
-    if limits:
-        (pack / "sharing/limits.yaml").write_text(limits)
+    for path, text in more.items():
+        (pack / path).write_text(text)
     return folder
 
 
@@ -135,6 +136,11 @@ class Door:
     def withdraw(self, id: str, dataset: str = "resident") -> None:
         address = f"/api/exchange/datasets/{dataset}/deliveries/{id}"
         answer = self.client.delete(address, params={"reason": "wrong file"}, headers=self.headers)
+        assert answer.status_code == 200, answer.text
+
+    def erase(self, *keys: str, dataset: str = "resident") -> None:
+        body = {"keys": [[key] for key in keys], "legal_basis": "PIPL article 47"}
+        answer = self.client.post(f"/api/exchange/datasets/{dataset}/erasures", json=body, headers=self.headers)
         assert answer.status_code == 200, answer.text
 
     def get(self, path: str, purpose: str = "rent_aid", **query: Any) -> Any:
@@ -177,6 +183,7 @@ class Town(msgspec.Struct, frozen=True):
     parts: Parts
     clock: TurnedClock
     admin_url: str
+    client: "TestClient[Any]"
     civil: Door
     housing: Door
     other: Door

@@ -56,6 +56,24 @@ def test_a_refusal_cites_a_law(town: Town) -> None:
     assert town.housing.get("grants").json() == []
 
 
+PURPOSES = """\
+- {code: rent_aid, title: {en: Rent aid, zh: 房租补贴}, legal_basis: {en: "Housing Act, article 3", zh: 住房法第三条}}
+- {code: schooling, title: {en: Schooling, zh: 入学}, legal_basis: {en: "Education Act, article 12", zh: 教育法第十二条}}
+"""
+
+
+@pytest.mark.parametrize("town", [{"identity/purposes.yaml": PURPOSES}], indirect=True)
+def test_a_city_that_declares_purposes_takes_no_other(town: Town) -> None:
+    before = town.everything()
+    refused = town.housing.ask(purpose="curiosity")
+    assert code(refused) == (422, "identity.purpose_undeclared")
+    assert "rent_aid, schooling" in refused.json()["remedy"]
+    assert town.everything() == before
+    assert town.housing.ask().status_code == 200
+    listed = town.client.get("/api/identity/purposes", headers=town.housing.headers).json()
+    assert [(each["code"], each["title"]["zh"]) for each in listed] == [("rent_aid", "房租补贴"), ("schooling", "入学")]
+
+
 def test_a_counter_offer_is_accepted(town: Town) -> None:
     town.housing.ask(terms={"fields": ["id", "name", "born"], "rows": ""})
     offer = {"fields": ["id", "born"], "masks": [{"field": "born", "kind": "year"}], "days": 30}

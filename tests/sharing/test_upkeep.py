@@ -68,7 +68,7 @@ def test_a_grant_ends_by_itself(town: Town) -> None:
     assert [event["state"] for event in town.events("sharing.grant_changed")] == ["active", "expired"]
 
 
-@pytest.mark.parametrize("town", ["unused_days: 30"], indirect=True)
+@pytest.mark.parametrize("town", [{"sharing/limits.yaml": "unused_days: 30"}], indirect=True)
 def test_a_grant_that_nobody_uses_is_closed(town: Town) -> None:
     town.civil.deliver("d1", ROWS)
     town.grant("r1")

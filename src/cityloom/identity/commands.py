@@ -11,11 +11,12 @@ import msgspec
 import typer
 from rich.console import Console
 
-from cityloom.identity.api import accounts, services
+from cityloom.identity.api import accounts, entrances, services
 from cityloom.identity.contracts import OneTimePassword
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.settings import Settings, load
+from cityloom.terminal import show
 
 app = typer.Typer(help="The first administrators, and letting them in again.", no_args_is_help=True)
 talk = Console(stderr=True)
@@ -60,6 +61,30 @@ def token(
     with _parts(context, home) as parts:
         made = services.issue(platform_context(parts, "token"), organisation, right or DELIVERING, days)
     sys.stdout.write(made.secret + "\n")
+
+
+@app.command()
+def entrance(
+    context: typer.Context,
+    organisation: str,
+    address: Annotated[
+        list[str] | None, typer.Option(help="Networks it comes in from, in place of those there are.")
+    ] = None,
+    anywhere: Annotated[bool, typer.Option(help="Let it in from any address.")] = False,
+    certificate: Annotated[list[Path] | None, typer.Option(help="Add a client certificate (PEM).")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="Remove the certificate with this fingerprint.")] = None,
+    home: Home = None,
+) -> None:
+    """From where, and with which client certificates, an organisation comes in: show it, or change it."""
+    with _parts(context, home) as parts:
+        ctx = platform_context(parts, "entrance")
+        if address or anywhere:
+            entrances.set_addresses(ctx, organisation, tuple(address or ()))
+        for file in certificate or ():
+            entrances.add_certificate(ctx, organisation, file.read_text(encoding="ascii", errors="replace"))
+        for fingerprint in remove or ():
+            entrances.drop_certificate(ctx, organisation, fingerprint)
+        show(entrances.find(ctx, organisation))
 
 
 def _parts(context: typer.Context, home: Path | None) -> AbstractContextManager[Parts]:

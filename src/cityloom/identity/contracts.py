@@ -46,6 +46,14 @@ class Organisation(msgspec.Struct, frozen=True):
     """False once no pack declares it: nobody of it can come in."""
 
 
+class Purpose(msgspec.Struct, frozen=True):
+    """For what data may be asked for and read: 目的明确 (PIPL article 6)."""
+
+    code: str
+    title: Text
+    legal_basis: Text
+
+
 class Account(msgspec.Struct, frozen=True):
     """A person or a program that acts for one organisation."""
 
@@ -138,6 +146,28 @@ class AuditEntry(msgspec.Struct, frozen=True):
     """Identifiers, counts and digests by name, as they were hashed."""
 
 
+class Certificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A client certificate (X.509) with which an organisation's programs come in."""
+
+    fingerprint: str
+    """SHA-256 of its DER, in hexadecimal."""
+    subject: str
+    """Names as RFC 4514 writes them."""
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+
+
+class Entrance(msgspec.Struct, frozen=True):
+    """From where an organisation comes in, and with which client certificates (mutual TLS)."""
+
+    organisation: str
+    addresses: tuple[str, ...]
+    """Networks; none: from anywhere."""
+    certificates: tuple[Certificate, ...]
+    """Its programs show one of these; none: they need no certificate."""
+
+
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """What an HTTP request shows of who sends it: plain values of headers and cookies, empty where absent."""
 
@@ -148,6 +178,10 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     fetch_site: str = ""
     host: str = ""
+    address: str = ""
+    """Network address of the caller, as a trusted proxy tells it."""
+    certificate: str = ""
+    """SHA-256 of the client certificate that a trusted proxy took."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,5 +12,5 @@ MODULE = Module(
     commands=commands.app,
     jobs=(Job("sweep", jobs.sweep, timedelta(minutes=10)),),
     install=organisations.install,
-    check=spec.read,
+    check=spec.check,
 )

@@ -8,15 +8,27 @@ from litestar.datastructures import Cookie
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta
 
-from cityloom.identity.api import accounts, credentials, log, open_context, organisations, sessions, tokens
+from cityloom.identity.api import (
+    accounts,
+    credentials,
+    entrances,
+    log,
+    open_context,
+    organisations,
+    purposes,
+    sessions,
+    tokens,
+)
 from cityloom.identity.contracts import (
     Account,
     Attempt,
     AuditEntry,
+    Entrance,
     Me,
     NewToken,
     OneTimePassword,
     Organisation,
+    Purpose,
     Role,
     SignedIn,
     Token,
@@ -62,6 +74,18 @@ class Roles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roles: Annotated[list[Role], Meta(max_length=10)]
 
 
+class Addresses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses and networks, such as 10.3.0.0/16."""
+
+    addresses: Annotated[list[Annotated[str, Meta(max_length=50)]], Meta(max_length=200)]
+
+
+class NewCertificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A client certificate in PEM."""
+
+    pem: Annotated[str, Meta(max_length=20_000)]
+
+
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many hours the old token still works beside the new one."""
 
@@ -77,11 +101,10 @@ def sign_in(request: AnyRequest, data: JSONBody[SignIn]) -> Response[Me]:
     parts, shown = http.parts_of(request), credentials(request)
     browser.check_origin(shown, parts.settings.public_url)
     names = browser.cookie_names(parts.settings.secure_cookies)
-    peer = request.client.host if request.client else ""
     attempt = Attempt(
         account=data.account,
         password=data.password,
-        address=browser.client_address(peer, request.headers.get("x-forwarded-for", "")),
+        address=shown.address,
         device=request.cookies.get(names.device, ""),
         session=shown.session,
         language=http.language(request, parts.settings.language),
@@ -250,6 +273,49 @@ def get_organisation(request: AnyRequest, code: NamePath) -> Organisation:
     return organisations.find(open_context(request), code)
 
 
+@get(
+    "/api/identity/organisations/{code:str}/entrance", tags=["organisations"],
+    summary="From where an organisation comes in", sync_to_thread=True,
+)  # fmt: skip
+def get_entrance(request: AnyRequest, code: NamePath) -> Entrance:
+    """Networks, and client certificates of its programs. For administrators."""
+    return entrances.find(open_context(request), code)
+
+
+@put(
+    "/api/identity/organisations/{code:str}/entrance/addresses", tags=["organisations"],
+    summary="Let an organisation in from these networks only", sync_to_thread=True,
+)  # fmt: skip
+def put_addresses(request: AnyRequest, code: NamePath, data: JSONBody[Addresses]) -> Entrance:
+    """By the security administrator. None: from anywhere. Holds for sessions and tokens, from the next request on."""
+    return entrances.set_addresses(open_context(request), code, tuple(data.addresses))
+
+
+@post(
+    "/api/identity/organisations/{code:str}/entrance/certificates", tags=["organisations"],
+    summary="Add a client certificate", status_code=200, sync_to_thread=True,
+)  # fmt: skip
+def post_certificate(request: AnyRequest, code: NamePath, data: JSONBody[NewCertificate]) -> Entrance:
+    """By the security administrator. From then on the organisation's tokens work only over mutual TLS with one of its
+    certificates; add the next one before the last one ends."""
+    return entrances.add_certificate(open_context(request), code, data.pem)
+
+
+@delete(
+    "/api/identity/organisations/{code:str}/entrance/certificates/{fingerprint:str}", tags=["organisations"],
+    summary="Remove a client certificate", status_code=200, sync_to_thread=True,
+)  # fmt: skip
+def delete_certificate(request: AnyRequest, code: NamePath, fingerprint: NamePath) -> Entrance:
+    """By the security administrator. Without the last one, no certificate is asked for."""
+    return entrances.drop_certificate(open_context(request), code, fingerprint)
+
+
+@get("/api/identity/purposes", tags=["organisations"], summary="Declared purposes", sync_to_thread=True)
+def list_purposes(request: AnyRequest) -> list[Purpose]:
+    """For what data may be asked for and read in this city, by code; empty when its packs declare none."""
+    return purposes.listing(open_context(request))
+
+
 @get("/api/identity/audit", tags=["audit"], summary="Read the audit log", sync_to_thread=True)
 def read_audit(
     request: AnyRequest,
@@ -267,7 +333,8 @@ HANDLERS = [
     list_accounts, create_account, get_account, give_roles, reset_password,
     disable_account, enable_account, end_sessions,
     list_tokens, make_token, rotate_token, revoke_token,
-    list_organisations, get_organisation, read_audit,
+    list_organisations, get_organisation, get_entrance, put_addresses, post_certificate, delete_certificate,
+    list_purposes, read_audit,
 ]  # fmt: skip
 
 # within a router each handler is registered once; given to the application one by one, Litestar 2.25 wraps those that

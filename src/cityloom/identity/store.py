@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from cityloom.identity.contracts import Bucket, Count
+from cityloom.identity.contracts import Bucket, Certificate, Count
 from cityloom.kernel.db import Transaction
 
 
@@ -43,6 +43,7 @@ class PasswordRow(msgspec.Struct, frozen=True):
     """Whether both the account and its organisation are."""
     hash: str
     valid_until: datetime | None
+    addresses: list[str]
 
 
 class SessionRow(msgspec.Struct, frozen=True):
@@ -55,6 +56,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     must_change: bool
     seen_at: datetime
     ends_at: datetime
+    addresses: list[str]
 
 
 class TokenRow(msgspec.Struct, frozen=True):
@@ -87,6 +89,10 @@ class TokenUse(msgspec.Struct, frozen=True):
     expires_at: datetime
     used_at: datetime | None
     revoked_at: datetime | None
+    addresses: list[str]
+    fingerprints: list[str]
+    ends: list[datetime]
+    """Until when each of the fingerprints is good."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -98,6 +104,9 @@ class Holder(msgspec.Struct, frozen=True):
 
 ORGANISATION = "code, title_en, title_zh, kind, division, parent, active"
 ACCOUNT = "name, organisation, title, roles, active, made_at, signed_in_at"
+ADDRESSES = """coalesce(
+    (SELECT e.addresses FROM identity.entrance e WHERE e.organisation = a.organisation), '{}') AS addresses"""
+CERTIFICATE = "fingerprint, subject, issuer, not_before, not_after"
 TOKEN = "id, account, organisation, title, rights, datasets, made_at, expires_at, used_at, revoked_at, follows"  # noqa: S105
 
 
@@ -198,7 +207,7 @@ def password(tx: Transaction, name: str, lock: bool = False) -> PasswordRow | No
     suffix = " FOR NO KEY UPDATE OF a, p" if lock else ""
     return tx.first(
         PasswordRow,
-        f"""SELECT a.name AS account, a.organisation, a.roles, a.active AND o.active AS active, p.hash, p.valid_until
+        f"""SELECT a.name AS account, a.organisation, a.roles, a.active AND o.active AS active, p.hash, p.valid_until, {ADDRESSES}
             FROM identity.account a JOIN identity.organisation o ON o.code = a.organisation
             JOIN identity.password p ON p.account = a.name WHERE a.name = %s{suffix}""",
         [name],
@@ -237,8 +246,8 @@ def session(tx: Transaction, id: bytes) -> SessionRow | None:
     """The session of that digest."""
     return tx.first(
         SessionRow,
-        """SELECT s.account, s.organisation, a.roles, a.active AND o.active AS active,
-                  p.valid_until IS NOT NULL AS must_change, s.seen_at, s.ends_at
+        f"""SELECT s.account, s.organisation, a.roles, a.active AND o.active AS active,
+                  p.valid_until IS NOT NULL AS must_change, s.seen_at, s.ends_at, {ADDRESSES}
            FROM identity.session s JOIN identity.account a ON a.name = s.account
            JOIN identity.organisation o ON o.code = a.organisation JOIN identity.password p ON p.account = a.name
            WHERE s.id = %s""",
@@ -286,8 +295,12 @@ def token_uses(tx: Transaction, ids: Sequence[str]) -> dict[str, TokenUse]:
     """What callers who show these tokens may do, by the token's id."""
     rows = tx.all(
         TokenUse,
-        """SELECT t.id, t.account, t.organisation, a.roles, a.active AND o.active AS active, t.rights, t.datasets, t.hash,
-                  t.expires_at, t.used_at, t.revoked_at
+        f"""SELECT t.id, t.account, t.organisation, a.roles, a.active AND o.active AS active, t.rights, t.datasets, t.hash,
+                  t.expires_at, t.used_at, t.revoked_at, {ADDRESSES},
+                  ARRAY(SELECT c.fingerprint FROM identity.certificate c
+                        WHERE c.organisation = a.organisation ORDER BY 1) AS fingerprints,
+                  ARRAY(SELECT c.not_after FROM identity.certificate c
+                        WHERE c.organisation = a.organisation ORDER BY c.fingerprint) AS ends
            FROM identity.token t JOIN identity.account a ON a.name = t.account
            JOIN identity.organisation o ON o.code = a.organisation WHERE t.id = ANY(%s)""",
         [list(ids)],
@@ -322,6 +335,49 @@ def shorten_token(tx: Transaction, id: str, until: datetime) -> None:
 def revoke_token(tx: Transaction, id: str, now: datetime) -> None:
     """It works no more."""
     tx.execute("UPDATE identity.token SET revoked_at = %s WHERE id = %s", [now, id])
+
+
+# ---- entrances
+
+
+def addresses(tx: Transaction, organisation: str) -> tuple[str, ...]:
+    """Networks from which it comes in; none: anywhere."""
+    rows = tx.values(list, "SELECT addresses FROM identity.entrance WHERE organisation = %s", [organisation])
+    return tuple(rows[0]) if rows else ()
+
+
+def set_addresses(tx: Transaction, organisation: str, networks: Sequence[str]) -> None:
+    """These networks and no other; none: anywhere."""
+    tx.execute("DELETE FROM identity.entrance WHERE organisation = %s", [organisation])
+    if networks:
+        tx.execute(
+            "INSERT INTO identity.entrance (organisation, addresses) VALUES (%s, %s)", [organisation, list(networks)]
+        )
+
+
+def certificates(tx: Transaction, organisation: str) -> list[Certificate]:
+    """Client certificates of an organisation, the one that ends first in front."""
+    return tx.all(
+        Certificate,
+        f"SELECT {CERTIFICATE} FROM identity.certificate WHERE organisation = %s ORDER BY not_after, fingerprint",
+        [organisation],
+    )
+
+
+def add_certificate(tx: Transaction, organisation: str, new: Certificate, now: datetime, by: str) -> int:
+    """Add it; 0 if it is there."""
+    return tx.execute(
+        f"""INSERT INTO identity.certificate (organisation, {CERTIFICATE}, added_at, added_by)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+        [organisation, new.fingerprint, new.subject, new.issuer, new.not_before, new.not_after, now, by],
+    )
+
+
+def drop_certificate(tx: Transaction, organisation: str, fingerprint: str) -> int:
+    """Remove it; 0 if there is none."""
+    return tx.execute(
+        "DELETE FROM identity.certificate WHERE organisation = %s AND fingerprint = %s", [organisation, fingerprint]
+    )
 
 
 # ---- tries

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from cityloom.kernel import log, metrics
+from cityloom.kernel.audit.keys import Jwk
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import PLATFORM
 from cityloom.kernel.errors import BadRequest, NotFound, Problem, Throttled, TooLarge, Unavailable
@@ -188,6 +189,20 @@ def figures() -> bytes:
     return metrics.exposition()
 
 
+class JwkSet(msgspec.Struct, frozen=True):
+    """The keys that check what this city signs (RFC 7517, clause 5)."""
+
+    keys: tuple[Jwk, ...]
+
+
+@get("/.well-known/jwks.json", tags=["operation"], security=[{}], sync_to_thread=False, exclude_from_auth=True)
+def public_keys(state: State) -> JwkSet:
+    """For receipts, answers, webhooks and heads of the audit log. Whoever doubts the city itself keeps the key from a day
+    when nothing was in dispute."""
+    parts: Parts = state.parts
+    return JwkSet((parts.signer.public.jwk(),))
+
+
 def _ask_database(parts: Parts) -> None:
     with parts.db.begin(PLATFORM) as tx:
         tx.scalar(str, "SELECT kernel.organisation()")
@@ -206,4 +221,4 @@ def _answers(ask: Callable[[], None]) -> bool:
     return True
 
 
-ROUTES = [healthz, readyz, figures]
+ROUTES = [healthz, readyz, figures, public_keys]

@@ -70,6 +70,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "commas; plain http is taken only to what is named here."
         ),
     ] = ""
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="Networks of reverse proxies, separated by commas: what they say of a caller's address "
+            "(X-Forwarded-For) and client certificate (Client-Cert) is believed."
+        ),
+    ] = "127.0.0.0/8,::1"
     language: Annotated[str, Meta(description="Language of messages when the caller names none: zh or en.")] = "zh"
     public_url: Annotated[str, Meta(description="Address under which callers reach the city, for links.")] = ""
     secure_cookies: Annotated[bool, Meta(description="Send session cookies over TLS only.")] = True

@@ -144,6 +144,9 @@ class Use(msgspec.Struct, frozen=True):
     key_digest: str
     found: bool | None
     rows: int | None
+    """How many rows were sent; null for single records, and of a stream until it ends or when its process died."""
+    complete: bool | None
+    """Of a stream that ended: whether all was sent, or it was given up or cut off."""
     sequence: int
     request: str
     audit_position: int

@@ -12,7 +12,7 @@ from uuid import uuid4
 import duckdb
 import msgspec
 
-from cityloom.exchange.store import evidence, ledger, records
+from cityloom.exchange.store import evidence, ledger, records, told
 from cityloom.exchange.store.evidence import DeletionRow, Intent
 from cityloom.kernel import jobs, lanes, log
 from cityloom.kernel.context import Context
@@ -39,6 +39,10 @@ class Work(msgspec.Struct, frozen=True):
     """Sequence numbers that its change rows take."""
     floor: int | None = None
     """Change rows up to here are no longer kept."""
+    asked: tuple[int, ...] = ()
+    """Row filters that were asked whether they had shown what goes."""
+    told: tuple[tuple[int, int], ...] = ()
+    """Which had, as (number of the change row, filter): their readers are told."""
 
 
 def carry_out(
@@ -58,9 +62,11 @@ def carry_out(
     )
     with ctx.begin() as tx:
         evidence.begin(tx, intent)
+        told.tell(tx, row.name, row.last_sequence, [(row.last_sequence + number, id) for number, id in work.told])
     facts: Facts = {"rows": work.rows, "keys_digest": work.keys_digest, "floor": work.floor}
     if work.numbers:
         facts |= {"first_sequence": row.last_sequence + 1, "last_sequence": row.last_sequence + work.numbers}
+        facts["asked"] = ",".join(map(str, work.asked))
     stamp = records.Stamp("", now.astimezone(UTC), row.last_sequence, cause=CAUSES.get(work.kind, "retention"))
     with ctx.lake.commit(cursor, intent.message, facts, term):
         work.write(stamp)
@@ -104,12 +110,20 @@ def _settle(ctx: Context, tx: Transaction, intent: Intent, facts: Facts) -> Dele
     """One transaction after the lake commit."""
     evidence.drop_intent(tx, intent.dataset)
     if facts.get("last_sequence"):
-        ledger.give_out(tx, intent.dataset, int(facts["last_sequence"] or 0))
+        first, last = int(facts["first_sequence"] or 0), int(facts["last_sequence"] or 0)
+        ledger.give_out(tx, intent.dataset, last)
+        if intent.kind == "erasure":
+            told.tell_others(tx, intent.dataset, _numbers(facts["asked"]), first, last)
     if facts.get("floor"):
         evidence.raise_floor(tx, intent.dataset, int(facts["floor"] or 0))
+        told.forget(tx, intent.dataset, int(facts["floor"] or 0))
     arguments: dict[str, str | int | None] = {"dataset": intent.dataset}
     jobs.enqueue(tx, "exchange.rewrite", arguments, lock=f"exchange/{intent.dataset}")
     return _keep(ctx, tx, intent, facts)
+
+
+def _numbers(text: int | str | None) -> list[int]:
+    return [int(each) for each in str(text or "").split(",") if each]
 
 
 def _keep(ctx: Context, tx: Transaction, intent: Intent, facts: Facts) -> DeletionRow:

@@ -14,8 +14,9 @@ from cityloom.exchange.contracts import DatasetFacts, Excerpt, FieldFacts, Stand
 from cityloom.exchange.rules import excerpts as rules
 from cityloom.exchange.spec import ResolvedDataset
 from cityloom.exchange.store import changes as change_store
-from cityloom.exchange.store import ledger
+from cityloom.exchange.store import ledger, told
 from cityloom.kernel.context import Context
+from cityloom.kernel.db import EVERY_ORGANISATION, Scope
 from cityloom.kernel.errors import Gone
 
 
@@ -61,10 +62,10 @@ def changes(ctx: Context, dataset: str, excerpt: Excerpt, since: int, limit: int
     if since < row.floor_sequence:
         raise Gone("exchange.changes_gone", since=since, floor=row.floor_sequence, dataset=dataset)
     declared = gate.dataset(ctx, dataset)
-    view, shape = _view(declared, excerpt), gate.shape_of(declared)
+    upto = row.last_sequence
+    view, shape = _view(declared, excerpt, _told(ctx, row, excerpt, since)), gate.shape_of(declared)
     stack = ExitStack()
     cursor = stack.enter_context(ctx.lake.session())
-    upto = row.last_sequence
     return Feed(change_store.changes(cursor, shape, view, since, upto, limit), upto, stack)
 
 
@@ -72,6 +73,7 @@ def records(ctx: Context, dataset: str, excerpt: Excerpt) -> Feed:
     """The current state as the excerpt shows it; `last_sequence` is where to go on with `changes`."""
     row = deliveries.describe(ctx, dataset)
     declared = gate.dataset(ctx, dataset)
+    _told(ctx, row, excerpt, row.last_sequence)
     view, shape = _view(declared, excerpt), gate.shape_of(declared)
     stack = ExitStack()
     cursor = stack.enter_context(ctx.lake.session())
@@ -85,6 +87,15 @@ def counts(ctx: Context, dataset: str, excerpt: Excerpt, smallest: int) -> list[
         return change_store.counts(cursor, gate.shape_of(declared), _view(declared, excerpt), smallest)
 
 
-def _view(declared: ResolvedDataset, excerpt: Excerpt) -> change_store.View:
+def _told(ctx: Context, row: ledger.DatasetRow, excerpt: Excerpt, since: int) -> tuple[int, ...]:
+    """Erasures after `since` that readers through this row filter are told of; the filter is kept, to be asked at the next."""
+    if not excerpt.rows.strip():
+        return ()
+    with ctx.parts.db.begin(Scope(EVERY_ORGANISATION, ctx.principal.name)) as tx:
+        id = told.note(tx, row.name, row.organisation, excerpt.rows, ctx.clock.now())
+        return tuple(told.told(tx, row.name, id, since, row.last_sequence))
+
+
+def _view(declared: ResolvedDataset, excerpt: Excerpt, erasures: tuple[int, ...] = ()) -> change_store.View:
     lens = rules.lens(declared, excerpt)
-    return change_store.View(excerpt.fields, lens.rows, lens.was, lens.masked)
+    return change_store.View(excerpt.fields, lens.rows, lens.was, lens.masked, erasures)

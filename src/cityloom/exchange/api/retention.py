@@ -9,15 +9,18 @@ import duckdb
 import msgspec
 
 from cityloom.exchange.api import deletions, deliveries, gate
+from cityloom.exchange.rules import excerpts as excerpt_rules
 from cityloom.exchange.rules import forms
 from cityloom.exchange.spec import ResolvedDataset, span
-from cityloom.exchange.store import evidence, ledger, retention
+from cityloom.exchange.store import evidence, ledger, retention, told
 from cityloom.exchange.store.evidence import DeletionRow
 from cityloom.exchange.store.retention import Asked
 from cityloom.exchange.store.shape import Shape
+from cityloom.exchange.store.told import RowFilter
 from cityloom.exchange.store.withdrawal import Replacement
 from cityloom.kernel import lanes, log
 from cityloom.kernel.context import Context
+from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Invalid, NotFound, Unavailable
 
 logger = log.logger("exchange")
@@ -82,6 +85,9 @@ def erase(ctx: Context, dataset: str, keys: Sequence[Sequence[str]], legal_basis
         raise Invalid("exchange.erasure_size", found=len(keys), most=MOST_KEYS)
     with _held(ctx, row) as held:
         count = retention.plan_erasure(held.cursor, held.shape, [_asked(held, key) for key in keys])
+        with ctx.begin() as tx:
+            filters = told.noted(tx, dataset)
+            earlier = _told_before(tx, held)
         work = deletions.Work(
             kind="erasure",
             legal_basis=legal_basis.strip(),
@@ -89,6 +95,8 @@ def erase(ctx: Context, dataset: str, keys: Sequence[Sequence[str]], legal_basis
             keys_digest=retention.digest(held.cursor, held.shape, "asked", secrets.token_hex(16)),
             write=lambda stamp: retention.write_erasure(held.cursor, held.shape, stamp),
             numbers=retention.announced(held.cursor),
+            asked=tuple(each.id for each in filters),
+            told=(*earlier, *_told(held, filters)),
         )
         done = deletions.carry_out if count else _nothing
         return _shown(done(ctx, held.cursor, held.row, work, held.term))
@@ -98,6 +106,23 @@ def _nothing(
     ctx: Context, _cursor: duckdb.DuckDBPyConnection, row: ledger.DatasetRow, work: deletions.Work, _term: lanes.Term
 ) -> DeletionRow:
     return deletions.nothing_found(ctx, row, work)
+
+
+def _told(held: Held, filters: Sequence[RowFilter]) -> Iterator[tuple[int, int]]:
+    """Which filters had shown which of the records that go, as (offset, filter)."""
+    retention.unpack(held.cursor, held.shape)
+    for each in filters:
+        try:
+            rows = excerpt_rules.condition(held.declared, each.rows)
+        except Invalid:  # the declaration has lost a field: nobody reads through it now, and who did shall know
+            rows = "true"
+        yield from ((offset, each.id) for offset in retention.shown_to(held.cursor, rows))
+
+
+def _told_before(tx: Transaction, held: Held) -> list[tuple[int, int]]:
+    """The filters whose readers an earlier erasure of a key told of it: they may not have heard yet."""
+    offsets = dict(retention.told_before(held.cursor, held.shape))
+    return [(offsets[sequence], id) for sequence, id in told.told_before(tx, held.row.name, list(offsets))]
 
 
 def _asked(held: Held, key: Sequence[str]) -> Asked:

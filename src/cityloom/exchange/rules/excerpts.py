@@ -64,14 +64,17 @@ def asked_of(dataset: ResolvedDataset, rows: str) -> tuple[str, ...]:
 def lens(dataset: ResolvedDataset, excerpt: Excerpt) -> Lens:
     """For the lake. Raises what `check` raises."""
     check(dataset, excerpt)
-    rows = was = "true"
-    if excerpt.rows.strip():
-        fields = {field.name: field for field in dataset.fields}
-        rows, was = (
-            f"coalesce({expression.condition(excerpt.rows, fields, pointwise.NEVER, of).sql}, false)"
-            for of in ("", WAS)
-        )
+    rows, was = condition(dataset, excerpt.rows), condition(dataset, excerpt.rows, WAS)
     return Lens(rows, was, {mask.field: _masked_sql(mask, excerpt.salt) for mask in excerpt.masks})
+
+
+def condition(dataset: ResolvedDataset, rows: str, of: str = "") -> str:
+    """A row filter as SQL over the fields, or over those of the STRUCT `of`. Raises Invalid `exchange.excerpt_rows`."""
+    if not rows.strip():
+        return "true"
+    _filter(dataset, rows)
+    fields = {field.name: field for field in dataset.fields}
+    return f"coalesce({expression.condition(rows, fields, pointwise.NEVER, of).sql}, false)"
 
 
 def shower(dataset: ResolvedDataset, excerpt: Excerpt) -> Callable[[Record], Record | None]:

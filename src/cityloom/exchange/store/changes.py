@@ -25,13 +25,15 @@ class View(msgspec.Struct, frozen=True):
     """What a reader may see: these fields, of the rows for which `rows` (SQL over the fields) holds.
 
     There is no reading without one, so that a grant cannot be forgotten. `was` is the same condition over the fields of
-    the STRUCT column `WAS`; `masked` has SQL for what is shown in a field's place.
+    the STRUCT column `WAS`; `masked` has SQL for what is shown in a field's place. `told` has the sequences of the
+    erasures that readers through `rows` are told of (store.told): of their change rows no filter can be asked.
     """
 
     fields: tuple[str, ...]
     rows: str = "true"
     was: str = "true"
     masked: Mapping[str, str] = {}
+    told: tuple[int, ...] = ()
 
     def shown(self, field: str) -> str:
         """SQL of what is shown for a field, without its name."""
@@ -89,10 +91,11 @@ def _query(shape: Shape, view: View) -> str:
         # of a row that the lake keeps inlined, no single field of a STRUCT can be read; so the whole is read first
         source = f"(SELECT *, CASE WHEN _op <> 'insert' THEN _before END AS {WAS} FROM {shape.changes})"
         was = f"({WAS} IS NOT NULL AND coalesce({view.was}, false))"
+        told = f"_sequence IN ({', '.join(map(str, view.told))})" if view.told else "false"
         after = f"(_op <> 'delete' AND coalesce({view.rows}, false))"
         operation = (
             f"CASE WHEN {after} AND {was} THEN 'update' WHEN {after} THEN 'insert'"
-            f" WHEN {was} OR (_op = 'delete' AND _before IS NULL) THEN 'delete' END"
+            f" WHEN {was} OR (_op = 'delete' AND _before IS NULL AND {told}) THEN 'delete' END"
         )
     return f"""
         SELECT _sequence, _op, _delivery, _cause, _at, _as_of, {shown}

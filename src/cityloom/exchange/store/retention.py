@@ -22,6 +22,9 @@ HALF_WIDTH = "".join(map(chr, range(0x21, 0x7F)))
 BETWEEN = "[\\s\u00a0\u3000\u200b-\u200f\u2060\ufeff'’`]"
 """What a key may have around or within it in a file: white space, invisible characters, the apostrophe of a spreadsheet."""
 
+LEFT_BEHIND = "_cause = 'erasure' AND _op = 'delete' AND _before IS NULL"
+"""The change row of an erasure."""
+
 
 class Kept(msgspec.Struct, frozen=True):
     """The oldest row of the change tables that is within its retention."""
@@ -186,13 +189,12 @@ def plan_erasure(cursor: duckdb.DuckDBPyConnection, shape: Shape, asked: Iterabl
     """
     _load_asked(cursor, shape, asked)
     keys = shape.key_names()
-    left_behind = "_cause = 'erasure' AND _op = 'delete' AND _before IS NULL"
     cursor.execute("DROP TABLE IF EXISTS erased")
     cursor.execute(
         f"""CREATE TEMP TABLE erased AS
             SELECT 'current' AS part, c.rowid AS _row, {keys} FROM {shape.current} c SEMI JOIN asked USING ({keys})
             UNION ALL SELECT 'changes', h.rowid, {keys} FROM {shape.changes} h SEMI JOIN asked USING ({keys})
-            WHERE NOT ({left_behind})
+            WHERE NOT ({LEFT_BEHIND})
             UNION ALL SELECT 'confirmed', f.rowid, {keys} FROM {shape.confirmed} f SEMI JOIN asked USING ({keys})"""
     )
     cursor.execute("DROP TABLE IF EXISTS announced")
@@ -231,6 +233,40 @@ def _bare(text: str) -> str:
 def announced(cursor: duckdb.DuckDBPyConnection) -> int:
     """How many change rows an erasure writes."""
     return _count(cursor, "announced")
+
+
+def unpack(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:
+    """Make `states`: every state that is held of each `announced` record, by its offset."""
+    fields, keys = shape.names(), shape.key_names()
+    packed = f"SELECT {shape.names('h.')}, CASE WHEN h._op <> 'insert' THEN h._before END AS was, h._op"
+    before = ", ".join(f"was.{sql.name(name)} AS {sql.name(name)}" for name, _ in shape.columns)
+    cursor.execute("DROP TABLE IF EXISTS history")
+    # whole STRUCTs first: of one that the lake keeps inlined no single field can be read
+    cursor.execute(f"CREATE TEMP TABLE history AS {packed} FROM {shape.changes} h SEMI JOIN announced USING ({keys})")
+    cursor.execute("DROP TABLE IF EXISTS states")
+    cursor.execute(
+        f"""CREATE TEMP TABLE states AS
+            SELECT n._offset, s.* FROM announced n JOIN (
+                SELECT {shape.names("c.")} FROM {shape.current} c SEMI JOIN announced USING ({keys})
+                UNION ALL SELECT {fields} FROM history WHERE _op <> 'delete'
+                UNION ALL SELECT {before} FROM history WHERE was IS NOT NULL
+            ) s ON {shape.same_key("n", "s")}"""
+    )
+
+
+def shown_to(cursor: duckdb.DuckDBPyConnection, rows: str) -> list[int]:
+    """Offsets of the `announced` records of which a row filter (SQL) let some state through. Needs `unpack`."""
+    found = cursor.execute(f"SELECT DISTINCT _offset FROM states WHERE coalesce({rows}, false) ORDER BY 1").fetchall()
+    return [row[0] for row in found]
+
+
+def told_before(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> list[tuple[int, int]]:
+    """Change rows of earlier erasures whose key is `announced` anew, as (sequence, offset)."""
+    found = cursor.execute(
+        f"""SELECT h._sequence, n._offset FROM {shape.changes} h JOIN announced n ON {shape.same_key("h", "n")}
+            WHERE {LEFT_BEHIND} ORDER BY 1"""
+    ).fetchall()
+    return [(row[0], row[1]) for row in found]
 
 
 def write_erasure(cursor: duckdb.DuckDBPyConnection, shape: Shape, stamp: Stamp) -> None:

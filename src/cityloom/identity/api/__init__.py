@@ -8,7 +8,7 @@ from litestar import Request
 
 from cityloom.identity.api import entry
 from cityloom.identity.contracts import Credentials
-from cityloom.identity.rules import browser
+from cityloom.identity.rules import browser, entrance
 from cityloom.kernel import http
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context, Parts
@@ -23,8 +23,8 @@ def authenticate(parts: Parts, shown: Credentials, must_have_changed: bool = Tru
 
     Asks the database each time, so that what is revoked is refused at once. Raises Unauthorised
     `identity.not_signed_in`, `identity.session_over`, `identity.token_refused`; Refused `identity.origin_refused`,
-    `identity.csrf_refused`, and `identity.password_must_change` while the password is a one-time one
-    (unless `must_have_changed` is False).
+    `identity.csrf_refused`, `identity.address_refused`, `identity.certificate_…`, and `identity.password_must_change`
+    while the password is a one-time one (unless `must_have_changed` is False).
     """
     principal, session = entry.enter(parts, shown)
     if session is not None and session.must_change and must_have_changed:
@@ -32,10 +32,12 @@ def authenticate(parts: Parts, shown: Credentials, must_have_changed: bool = Tru
     return principal
 
 
-def authenticate_tokens(tx: Transaction, parts: Parts, shown: Sequence[str]) -> list[Principal | Unauthorised]:
-    """As `authenticate`, for the `Authorization` headers of many requests at once, in the platform's transaction.
+def authenticate_tokens(
+    tx: Transaction, parts: Parts, shown: Sequence[Credentials]
+) -> list[Principal | Unauthorised | Refused]:
+    """As `authenticate`, for many requests with tokens at once, in the platform's transaction.
 
-    In the order given; for a header that lets nobody in, the problem to answer with.
+    In the order given; for one that lets nobody in, the problem to answer with.
     """
     return entry.by_tokens(tx, parts, shown)
 
@@ -61,7 +63,10 @@ def open_context(request: Request[Any, Any, Any], must_have_changed: bool = True
 
 def credentials(request: Request[Any, Any, Any]) -> Credentials:
     """What a request shows of who sends it."""
-    names = browser.cookie_names(http.parts_of(request).settings.secure_cookies)
+    settings = http.parts_of(request).settings
+    names = browser.cookie_names(settings.secure_cookies)
+    peer, trusted = request.client.host if request.client else "", entrance.listed(settings.trusted_proxies)
+    proxied = request.headers if entrance.within(peer, trusted) else {}
     return Credentials(
         method=request.method,
         authorization=request.headers.get("authorization", ""),
@@ -70,4 +75,6 @@ def credentials(request: Request[Any, Any, Any]) -> Credentials:
         origin=request.headers.get("origin", ""),
         fetch_site=request.headers.get("sec-fetch-site", ""),
         host=request.headers.get("host", ""),
+        address=entrance.client_address(peer, proxied.get("x-forwarded-for", ""), trusted),
+        certificate=entrance.fingerprint(proxied.get("client-cert", ""), proxied.get("x-ssl-client-cert", "")),
     )

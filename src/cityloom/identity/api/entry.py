@@ -6,11 +6,11 @@ from datetime import datetime
 
 from cityloom.identity import store
 from cityloom.identity.contracts import Credentials
-from cityloom.identity.rules import browser, tokens
+from cityloom.identity.rules import browser, entrance, tokens
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
-from cityloom.kernel.errors import Unauthorised
+from cityloom.kernel.errors import Problem, Refused, Unauthorised
 
 
 def everywhere(parts: Parts, actor: str) -> AbstractContextManager[Transaction]:
@@ -22,7 +22,7 @@ def enter(parts: Parts, shown: Credentials) -> tuple[Principal, store.SessionRow
     """The account behind a request, and its session if it came with one.
 
     Raises Unauthorised `identity.not_signed_in`, `identity.session_over`, `identity.token_refused`;
-    Refused `identity.origin_refused`, `identity.csrf_refused`.
+    Refused `identity.origin_refused`, `identity.csrf_refused`, `identity.address_refused`, `identity.certificate_…`.
     """
     if shown.authorization:
         return by_token(parts, shown), None
@@ -34,18 +34,18 @@ def enter(parts: Parts, shown: Credentials) -> tuple[Principal, store.SessionRow
 def by_token(parts: Parts, shown: Credentials) -> Principal:
     """The account of an API token, narrowed to what the token may."""
     with everywhere(parts, "anonymous") as tx:
-        found = by_tokens(tx, parts, [shown.authorization])[0]
-    if isinstance(found, Unauthorised):
+        found = by_tokens(tx, parts, [shown])[0]
+    if isinstance(found, Problem):
         raise found
     return found
 
 
-def by_tokens(tx: Transaction, parts: Parts, shown: Sequence[str]) -> list[Principal | Unauthorised]:
-    """The accounts of API tokens (headers `Authorization`), or why one lets nobody in; in a scope that sees them all."""
+def by_tokens(tx: Transaction, parts: Parts, shown: Sequence[Credentials]) -> list[Principal | Unauthorised | Refused]:
+    """The accounts of API tokens, or why one lets nobody in; in a scope that sees them all."""
     now = parts.clock.now()
-    secrets = [tokens.parse_token(each) for each in shown]
+    secrets = [tokens.parse_token(each.authorization) for each in shown]
     known = store.token_uses(tx, list({secret.id for secret in secrets if secret}))
-    found = [_of_token(secret, known, now) for secret in secrets]
+    found = [_of_token(secret, known, each, now) for secret, each in zip(secrets, shown, strict=True)]
     used = {secret.id for secret, one in zip(secrets, found, strict=True) if secret and isinstance(one, Principal)}
     for id in sorted(used):
         before = known[id].used_at
@@ -55,14 +55,16 @@ def by_tokens(tx: Transaction, parts: Parts, shown: Sequence[str]) -> list[Princ
 
 
 def _of_token(
-    secret: tokens.TokenSecret | None, known: Mapping[str, store.TokenUse], now: datetime
-) -> Principal | Unauthorised:
+    secret: tokens.TokenSecret | None, known: Mapping[str, store.TokenUse], shown: Credentials, now: datetime
+) -> Principal | Unauthorised | Refused:
     row = known.get(secret.id) if secret else None
     if secret is None or row is None or not tokens.same(row.hash, secret.hash):
         return Unauthorised("identity.token_refused")
     if not row.active or not tokens.usable(row.expires_at, row.revoked_at, now):
         return Unauthorised("identity.token_refused")
-    return Principal(
+    ends = dict(zip(row.fingerprints, row.ends, strict=True))
+    closed = entrance.address_refusal(shown, row.addresses) or entrance.certificate_refusal(shown, ends, now)
+    return closed or Principal(
         name=row.account,
         organisation=row.organisation,
         roles=frozenset(row.roles),
@@ -80,6 +82,9 @@ def by_session(parts: Parts, shown: Credentials) -> tuple[Principal, store.Sessi
         row = store.session(tx, id)
         if row is None or not row.active or tokens.session_over(now, row.seen_at, row.ends_at):
             raise Unauthorised("identity.session_over")
+        closed = entrance.address_refusal(shown, row.addresses)
+        if closed:
+            raise closed
         if now - row.seen_at >= tokens.TOUCH:
             store.touch_session(tx, id, now)
     return Principal(row.account, row.organisation, frozenset(row.roles)), row

@@ -5,7 +5,7 @@ from datetime import datetime
 from cityloom.identity import store
 from cityloom.identity.api.entry import enter, everywhere
 from cityloom.identity.contracts import Attempt, Bucket, Credentials, Me, Role, SignedIn
-from cityloom.identity.rules import browser, passwords, throttle, tokens
+from cityloom.identity.rules import browser, entrance, passwords, throttle, tokens
 from cityloom.kernel import secrets
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context, Parts
@@ -18,8 +18,8 @@ STRANGER = "anonymous"
 def sign_in(parts: Parts, attempt: Attempt) -> SignedIn:
     """Begin a session. What was wrong is never told, and unknown accounts take as long as known ones.
 
-    Raises Throttled `identity.too_many_tries`, Unauthorised `identity.sign_in_failed`, and
-    `identity.one_time_password_over` to who knows a one-time password past its time.
+    Raises Throttled `identity.too_many_tries`, Unauthorised `identity.sign_in_failed`, and to who knows the password
+    `identity.one_time_password_over` when it was one and is past its time, Refused `identity.address_refused`.
     """
     name, now = attempt.account.strip().lower(), parts.clock.now()
     nonce = browser.known_device(_device_key(parts), name, attempt.device)
@@ -34,6 +34,10 @@ def sign_in(parts: Parts, attempt: Attempt) -> SignedIn:
     if found.valid_until is not None and found.valid_until <= now:
         _record_failure(parts, attempt, found)
         raise Unauthorised("identity.one_time_password_over")
+    closed = entrance.address_refusal(Credentials(method="POST", address=attempt.address), found.addresses)
+    if closed:
+        _record_failure(parts, attempt, found)
+        raise closed
     return _begin(parts, attempt, found, buckets, nonce)
 
 

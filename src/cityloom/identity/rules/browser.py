@@ -1,9 +1,8 @@
-"""What protects a session that a browser holds: cookies, the token against forged requests, origins, addresses."""
+"""What protects a session that a browser holds: cookies, the token against forged requests, origins."""
 
 import base64
 import hashlib
 import hmac
-import ipaddress
 from urllib.parse import urlsplit
 
 import msgspec
@@ -64,14 +63,3 @@ def known_device(key: bytes, account: str, value: str) -> str:
     """What names the browser if the cookie was made for this account; else empty."""
     nonce = value.partition(".")[0]
     return nonce if nonce and hmac.compare_digest(device_value(key, account, nonce).encode(), value.encode()) else ""
-
-
-def client_address(peer: str, forwarded: str) -> str:
-    """Who really calls: behind a proxy on this machine, the last address that it added to X-Forwarded-For."""
-    last = forwarded.rpartition(",")[2].strip()
-    try:
-        if last and ipaddress.ip_address(peer).is_loopback:
-            return str(ipaddress.ip_address(last))
-    except ValueError:
-        return peer
-    return peer

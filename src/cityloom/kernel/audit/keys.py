@@ -1,8 +1,9 @@
 """The city's signing key, kept outside the database, and the public keys that check what it signed."""
 
+import base64
 import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -24,6 +25,19 @@ class Signature(msgspec.Struct, frozen=True):
     value: bytes
 
 
+class Jwk(msgspec.Struct, frozen=True):
+    """An Ed25519 public key as a JSON Web Key (RFC 8037, clause 2)."""
+
+    kid: str
+    """The `key_id` of signatures."""
+    x: str
+    """The 32 bytes of the key, in base64url."""
+    kty: Literal["OKP"] = "OKP"
+    crv: Literal["Ed25519"] = "Ed25519"
+    alg: Literal["EdDSA"] = "EdDSA"
+    use: Literal["sig"] = "sig"
+
+
 class PublicKey:
     """A key that checks signatures. Its id is the SHA-256 of its DER (SubjectPublicKeyInfo), in hexadecimal."""
 
@@ -35,6 +49,10 @@ class PublicKey:
     def pem(self) -> str:
         """The key as text, as `openssl pkey -pubin` reads it."""
         return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def jwk(self) -> Jwk:
+        """The key as a JSON Web Key."""
+        return Jwk(self.id, base64.urlsafe_b64encode(self._key.public_bytes_raw()).rstrip(b"=").decode())
 
     def verifies(self, signature: Signature, data: bytes) -> bool:
         """Whether this key signed exactly `data`."""

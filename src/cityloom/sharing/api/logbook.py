@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cityloom.kernel import secrets
 from cityloom.kernel.audit import api as audit
-from cityloom.kernel.audit.entry import Entry
+from cityloom.kernel.audit.entry import Entry, Fact
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import Transaction
 from cityloom.sharing.store import uses
@@ -46,6 +46,16 @@ def keep(tx: Transaction, made: Sequence[NewUse], refused: Sequence[Entry], now:
     if made:
         uses.add(tx, made, found, now)
     return found
+
+
+def end(tx: Transaction, use: NewUse, rows: int, complete: bool, now: datetime) -> None:
+    """Write what a streamed use came to, with an audit entry of its own."""
+    facts: dict[str, Fact] = {"dataset": use.dataset, "use": use.id, "rows": rows, "complete": complete}
+    entry = Entry(
+        time=now, actor=use.account, organisation=use.organisation, action="sharing.use_ended",
+        subject=f"grant:{use.grant}", purpose=use.purpose, request=use.request, facts=facts,
+    )  # fmt: skip
+    uses.end(tx, use, rows, complete, now, audit.append(tx, [entry])[0])
 
 
 def _entry(members: Sequence[NewUse], now: datetime) -> Entry:

@@ -152,8 +152,8 @@ class Answerer:
         return permitted, refused
 
     def _people(self, tx: Transaction, group: Sequence[Asked]) -> list[Principal | Exception]:
-        texts = [each.credentials.authorization for each in group]
-        found: list[Principal | Exception] = list(identity.authenticate_tokens(tx, self.parts, texts))
+        shown = [each.credentials for each in group]
+        found: list[Principal | Exception] = list(identity.authenticate_tokens(tx, self.parts, shown))
         for place, each in enumerate(group):
             if not each.credentials.authorization:
                 try:

@@ -83,14 +83,25 @@ def _begin(ctx: Context, grant: Live, way: str, case: str, feed: Feed) -> Feed:
     stack = ExitStack()
     stack.callback(feed.close)
     try:
-        keep(ctx, grant, way, case, feed.last_sequence, None)
+        use = keep(ctx, grant, way, case, feed.last_sequence, None)
     except BaseException:
         stack.close()
         raise
-    return Feed(_guarded(ctx, grant, way, feed.batches()), feed.last_sequence, stack)
+    sent = Sent()
+    stack.callback(_end, ctx, use, sent)
+    return Feed(_guarded(ctx, grant, way, feed.batches(), sent), feed.last_sequence, stack)
 
 
-def _guarded(ctx: Context, grant: Live, way: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+class Sent:
+    """How far a stream has come."""
+
+    rows = 0
+    complete = False
+
+
+def _guarded(
+    ctx: Context, grant: Live, way: str, batches: Iterator[pa.RecordBatch], sent: Sent
+) -> Iterator[pa.RecordBatch]:
     """The batches while the grant stands."""
     looked = time.monotonic()
     for batch in batches:
@@ -99,7 +110,14 @@ def _guarded(ctx: Context, grant: Live, way: str, batches: Iterator[pa.RecordBat
             if problem:
                 raise problem
             looked = time.monotonic()
+        sent.rows += batch.num_rows
         yield batch
+    sent.complete = True
+
+
+def _end(ctx: Context, use: NewUse, sent: Sent) -> None:
+    with parties.everywhere(ctx) as tx:
+        logbook.end(tx, use, sent.rows, sent.complete, ctx.clock.now())
 
 
 def _ended(ctx: Context, grant: Live, way: str) -> Problem | None:
@@ -115,7 +133,7 @@ def _ended(ctx: Context, grant: Live, way: str) -> Problem | None:
     return problem
 
 
-def keep(ctx: Context, grant: Live, way: str, case: str, sequence: int, rows: int | None) -> None:
+def keep(ctx: Context, grant: Live, way: str, case: str, sequence: int, rows: int | None) -> NewUse:
     """Keep a use of a grant, before it is answered."""
     now = ctx.clock.now()
     use = NewUse(
@@ -125,3 +143,4 @@ def keep(ctx: Context, grant: Live, way: str, case: str, sequence: int, rows: in
     with parties.everywhere(ctx) as tx:
         use_store.touch(tx, grant.id, grant.organisation, grant.keeper, now)
         logbook.keep(tx, [use], [], now)
+    return use

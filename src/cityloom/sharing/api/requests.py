@@ -4,6 +4,7 @@ import msgspec
 
 from cityloom.exchange.api import excerpts
 from cityloom.exchange.contracts import DELIVERY_ID, DatasetFacts
+from cityloom.identity.api import purposes
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
@@ -51,12 +52,13 @@ def ask(ctx: Context, id: str, wish: Wish) -> Request:
     """Ask the keeper of a dataset for a part of it. The same id with the same wish is answered as the first time.
 
     Raises NotFound; Refused, and `sharing.dataset_refused` with the law; Invalid `sharing.terms_…`,
-    `exchange.excerpt_…`; Conflict `sharing.request_id_taken`, `sharing.request_id_reused`.
+    `identity.purpose_undeclared`, `exchange.excerpt_…`; Conflict `sharing.request_id_taken`, `sharing.request_id_reused`.
     """
     if not DELIVERY_ID.fullmatch(id):
         raise BadRequest("sharing.request_id_wrong", request=id[:130])
     facts = excerpts.facts(ctx, wish.dataset)
     _may_ask(ctx, facts)
+    purposes.check(ctx, wish.purpose)
     rules.check(facts, wish.terms, spec.limits(ctx.packs))
     excerpts.check(ctx, wish.dataset, rules.excerpt(wish.terms, ""))
     if wish.renews:

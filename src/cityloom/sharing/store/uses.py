@@ -66,10 +66,21 @@ def listed(tx: Transaction, grant: str, after: str, limit: int) -> list[Use]:
     """Uses of a grant, oldest first."""
     return tx.all(
         Use,
-        """SELECT id, granted AS "grant", at, organisation, account, way, purpose, case_reference AS "case", fields, key_digest,
-                  found, rows, sequence, request, audit_position
-           FROM sharing.use WHERE granted = %s AND id > %s ORDER BY id LIMIT %s""",
+        """SELECT u.id, u.granted AS "grant", u.at, u.organisation, u.account, u.way, u.purpose,
+                  u.case_reference AS "case", u.fields, u.key_digest, u.found, coalesce(e.rows, u.rows) AS rows, e.complete,
+                  u.sequence, u.request, u.audit_position
+           FROM sharing.use u LEFT JOIN sharing.use_end e USING (granted, id)
+           WHERE u.granted = %s AND u.id > %s ORDER BY u.id LIMIT %s""",
         [grant, after, limit],
+    )
+
+
+def end(tx: Transaction, use: NewUse, rows: int, complete: bool, at: datetime, position: int) -> int:
+    """A streamed use came to its end."""
+    return tx.execute(
+        """INSERT INTO sharing.use_end (granted, id, organisation, keeper, rows, complete, at, audit_position)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)""",
+        [use.grant, use.id, use.organisation, use.keeper, rows, complete, at, position],
     )
 
 
