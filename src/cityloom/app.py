@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
-from cityloom.kernel import access, gauges, jobs, lake, migrate, outbox, packs, processes, secrets, words
+from cityloom.kernel import access, gauges, jobs, lake, logfiles, migrate, outbox, packs, processes, secrets, words
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import commands as audit_commands
 from cityloom.kernel.audit import keys
@@ -73,6 +73,11 @@ def watch_gauges(ctx: Context) -> None:
     operation.watch(ctx, GAUGES)
 
 
+def keep_logs(ctx: Context) -> None:
+    """Pack the logs of past days of this machine, and remove those whose time is over."""
+    logfiles.keep(ctx.settings.logs, ctx.settings.log_days, ctx.clock.now())
+
+
 def check_limits(ctx: Context) -> None:
     """Refuse to start with limits that are not understood."""
     operation.limits(ctx.settings.alarm_limits, GAUGES)
@@ -103,7 +108,10 @@ FLOWS = Module(
 )
 MACHINE = Module(
     "machine",
-    jobs=(Job("watch", watch_gauges, timedelta(seconds=30)),),
+    jobs=(
+        Job("watch", watch_gauges, timedelta(seconds=30)),
+        Job("keep_logs", keep_logs, timedelta(hours=1)),
+    ),
     gauges=(*gauges.MACHINE, gauges.outbox(listeners)),
     install=check_limits,
 )

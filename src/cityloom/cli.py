@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from cityloom import app as city
-from cityloom import backup, supervise, upgrade
+from cityloom import backup, logs, supervise, upgrade
 from cityloom import demo as demonstration
 from cityloom.bench.commands import bench
 from cityloom.devtools import commands as devtools
@@ -44,7 +44,7 @@ def say(text: str) -> None:
 def serve(home: Home = None, port: Port = None) -> None:
     """Run the city: database, web and job workers, until Ctrl-C."""
     settings = load(home=home, port=port)
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.logs, "serve")
     running = supervise.City(settings, say)
     try:
         running.start()
@@ -124,6 +124,7 @@ def root(
 cli.command()(backup.backup)
 cli.command()(backup.restore)
 cli.command()(upgrade.upgrade)
+cli.command()(logs.logs)
 cli.command()(bench)
 devtools.register(cli)
 cli.add_typer(packs.commands, name="packs")

@@ -1,6 +1,7 @@
 """Gauges of what every module stands on: disks, queue, events, deadlines, audit log, clock, calendar, backups."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -52,6 +53,14 @@ def waiting(ctx: Context, oldest: Oldest | None) -> Reading:
 def _disk(ctx: Context) -> Reading:
     free, place = disk.scarcest(ctx.settings)
     return Reading(float(free), str(place))
+
+
+def _logs(ctx: Context) -> Reading:
+    sizes = []
+    for path in ctx.settings.logs.glob("*"):
+        with suppress(FileNotFoundError):  # packed meanwhile
+            sizes.append(path.stat().st_size)
+    return Reading(sum(sizes) / (1 << 20))
 
 
 def _backup(ctx: Context) -> Reading:
@@ -136,6 +145,7 @@ MACHINE: Final = (
     Gauge("disk_free", Text("Free disk", "磁盘剩余空间"), "MiB", 10240, 2048, _disk),
     Gauge("queue", Text("Oldest job that nobody has begun", "最久未执行的任务"), "seconds", 300, 1800, _queue),
     Gauge("clock", Text("Clock against the database's", "时钟与数据库的偏差"), "seconds", 2, 10, _clock),
+    Gauge("logs", Text("Logs on disk", "日志占用"), "MiB", 20480, 102400, _logs),
     Gauge("backup", Text("Age of the last backup", "距上次备份"), "days", 1.5, 3, _backup),
 )
 AUDIT: Final = (
