@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from cityloom import app as city
-from cityloom import backup, logs, supervise, upgrade
+from cityloom import backup, logs, supervise, systemd, upgrade
 from cityloom import demo as demonstration
 from cityloom.bench.commands import bench
 from cityloom.devtools import commands as devtools
@@ -125,6 +125,7 @@ cli.command()(backup.backup)
 cli.command()(backup.restore)
 cli.command()(upgrade.upgrade)
 cli.command()(logs.logs)
+cli.command()(systemd.systemd)
 cli.command()(bench)
 devtools.register(cli)
 cli.add_typer(packs.commands, name="packs")
