@@ -20,7 +20,7 @@ HOME, ENVIRONMENT, BACKUPS = (
     Path("/etc/cityloom/environment"),
     Path("/var/backups/city"),
 )
-EXPOSED = 2.5
+EXPOSED = 2.0
 """Of 10; systemd calls up to 4 "OK" and up to 2 "safe"."""
 
 
