@@ -13,8 +13,8 @@ from rich.console import Console
 
 from cityloom import app as city
 from cityloom import backup, logs, supervise, systemd, upgrade
-from cityloom import demo as demonstration
 from cityloom.bench.commands import bench
+from cityloom.demo import run as demonstration
 from cityloom.devtools import commands as devtools
 from cityloom.devtools import packs
 from cityloom.kernel import log, words

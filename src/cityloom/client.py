@@ -106,6 +106,27 @@ class Exchange:
         """Any reading address, decoded from JSON."""
         return checked(self._insist(lambda: self.http.get(address, params=params)))
 
+    def put(self, address: str, body: Any, **params: Any) -> Any:
+        """Any address that takes JSON by PUT; sent again while the city is away, since PUT may be."""
+        return checked(self._insist(lambda: self.http.put(address, json=body, params=params)))
+
+    def post(self, address: str, body: Any, **params: Any) -> Any:
+        """Any address that takes JSON by POST; sent once."""
+        return checked(self.http.post(address, json=body, params=params))
+
+    def first(self, address: str, lines: int, **params: Any) -> list[dict[str, Any]]:
+        """The first lines of an answer in NDJSON."""
+        found: list[dict[str, Any]] = []
+        with self.http.stream("GET", address, params=params) as answer:
+            if answer.status_code >= 400:
+                answer.read()
+                checked(answer)
+            for line in answer.iter_lines():
+                if len(found) == lines:
+                    break
+                found.append(msgspec.json.decode(line))
+        return found
+
     def withdraw(self, dataset: str, id: str, reason: str) -> dict[str, Any]:
         """Take a delivery back with all its effects."""
         address = f"/api/exchange/datasets/{dataset}/deliveries/{id}"

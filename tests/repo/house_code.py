@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from house_tree import Rule, Tree
 
 PACKAGE = "src/cityloom/"
-NOT_MODULES = {"bench", "devtools", "kernel", "samplecity"}
+NOT_MODULES = {"bench", "demo", "devtools", "kernel", "samplecity"}
 FLOORS = ("kernel", "identity", "operation", "catalogue", "exchange", "sharing", "registers", "indicators")
 SIBLINGS = {"sensing": "exchange", "cases": "indicators", "services": "indicators", "opendata": "indicators"}
 ROOMS = {

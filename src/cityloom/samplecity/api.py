@@ -12,7 +12,7 @@ import numpy as np
 from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
 from cityloom.samplecity import spec
-from cityloom.samplecity.contracts import PlannedDelivery
+from cityloom.samplecity.contracts import PlannedDelivery, PlannedWish
 from cityloom.samplecity.rules import chance, drafts, dress, facilities, files, geometry, layout, population, times
 from cityloom.samplecity.rules.drafts import State
 from cityloom.samplecity.rules.habits import HABITS
@@ -92,6 +92,18 @@ def deliveries(plan: Plan, spool: Path) -> Iterator[PlannedDelivery]:
                 kept = None  # two blocks at once would take twice the memory
                 kept = block, Scene(plan.world, _people(plan, block, parts))
             yield from _some(plan, spool, kept[1], block, book.BLOCK, period.number, states)
+
+
+def wishes(plan: Plan, chosen: packs.Packs) -> list[PlannedWish]:
+    """What the city's departments ask of one another, from all packs in their order."""
+    found = []
+    for pack in chosen:
+        path = pack.folder / "samplecity" / "wishes.yaml"
+        for each in packs.decode(path, list[spec.Wish]) if path.is_file() else ():
+            dataset = plan.datasets.get(each.wish.get("dataset", ""))
+            if dataset is not None:
+                found.append(PlannedWish(key=dataset.key, **msgspec.structs.asdict(each)))
+    return found
 
 
 def _some(

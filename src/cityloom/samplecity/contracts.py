@@ -1,6 +1,7 @@
 """What crosses the border of the sample city: planned deliveries with the truth about every row."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -45,3 +46,27 @@ class PlannedDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """Records that a replacement no longer has, or that a deletion removes."""
     truth: tuple[Fault, ...]
     """By row."""
+
+
+class PlannedWish(msgspec.Struct, frozen=True, kw_only=True):
+    """What one department asks of another, how that one answers, and what is done with the grant."""
+
+    id: str
+    organisation: str
+    """Who asks."""
+    wish: dict[str, Any]
+    """The request as the platform's door takes it."""
+    key: tuple[str, ...]
+    """The dataset's key fields."""
+    answer: str
+    """approve, offer or refuse."""
+    why: str
+    law: str
+    offer: dict[str, Any]
+    """The terms of a counter-offer, which is accepted."""
+    queries: int
+    """Single records to ask for."""
+    verifications: int
+    """Records about which to verify claims."""
+    count_by: tuple[str, ...]
+    """Fields to count by."""

@@ -1,8 +1,9 @@
-"""The sample city's part of a pack: samplecity/city.yaml, census.csv, names.yaml; and what it reads of the datasets."""
+"""The sample city's part of a pack: samplecity/city.yaml, census.csv, names.yaml, wishes.yaml; and what it reads of the datasets."""
 
 import csv
 import re
 from io import StringIO
+from typing import Any, Literal
 
 import msgspec
 
@@ -51,6 +52,21 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     firm_trades: dict[str, tuple[str, ...]]
     """Trade words by industry section."""
     shops: dict[str, tuple[str, ...]]
+
+
+class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An entry of samplecity/wishes.yaml: see PlannedWish."""
+
+    id: str
+    organisation: str
+    wish: dict[str, Any]
+    answer: Literal["approve", "offer", "refuse"] = "approve"
+    why: str = ""
+    law: str = ""
+    offer: dict[str, Any] = {}
+    queries: int = 0
+    verifications: int = 0
+    count_by: tuple[str, ...] = ()
 
 
 class District(msgspec.Struct, frozen=True):

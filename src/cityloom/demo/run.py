@@ -1,4 +1,4 @@
-"""`cityloom demo`: a sample city, built from a seed and delivered by its departments through the public doors."""
+"""Starts the city, has its departments deliver and share, and holds all that comes of it against what was planned."""
 
 import tempfile
 from collections import Counter
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cityloom import app, client
+from cityloom.demo import share
 from cityloom.identity.api import services
 from cityloom.kernel import jobs, log
 from cityloom.kernel.audit import api as audit
@@ -26,7 +27,7 @@ from cityloom.samplecity import api as samplecity
 from cityloom.samplecity.contracts import PlannedDelivery
 from cityloom.supervise import City
 
-RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes", "exchange.withdraw")
+RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes", "exchange.withdraw", *share.RIGHTS)
 
 logger = log.logger("demo")
 
@@ -49,6 +50,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Faults that nobody seeded: 0 when the gate is right."""
     counts_as_planned: bool
     unreconciled: int
+    requests: int
+    grants: int
+    queries: int
+    verifications: int
+    shared_as_planned: bool
+    """Whether requests were decided, and questions answered, as the departments meant and their records say."""
     audit_entries: int
     audit_verified: bool
     seconds: float
@@ -58,7 +65,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def sound(self) -> bool:
         """Whether everything came out as the generator knew it must."""
         found_all = self.seeded_errors_found == self.seeded_errors and self.other_faults == 0
-        return found_all and self.counts_as_planned and self.audit_verified and self.unreconciled == 0
+        as_planned = self.counts_as_planned and self.shared_as_planned
+        return found_all and as_planned and self.audit_verified and self.unreconciled == 0
 
 
 def settings(given: Settings, own_home: bool) -> Settings:
@@ -88,9 +96,18 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
                     tally.add(planned, *_deliver(door, planned, Path(spool)))
                 progress.advance(task)
         unreconciled = _unreconciled(city.url, tokens)
+        wishes = samplecity.wishes(plan, parts.packs)
+        with _progress(talk) as progress:
+            task = progress.add_task("sharing", total=len(wishes))
+            shared = share.share(
+                lambda organisation: client.Exchange(city.url, tokens.of(organisation)), wishes,
+                lambda text: progress.update(task, description=text, advance=1),
+            )  # fmt: skip
         report = _verify_audit(parts, Path(spool))
     return tally.result(
-        city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, audit_entries=report.entries,
+        city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
+        grants=shared.grants, queries=shared.queries, verifications=shared.verifications,
+        shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
 
@@ -231,6 +248,10 @@ def show(result: Result, talk: Console) -> None:
         ("  found", result.seeded_errors_found),
         ("  named wrongly", result.other_faults),
         ("records unreconciled", result.unreconciled),
+        ("requests for data", result.requests),
+        ("  granted", result.grants),
+        ("records asked for", result.queries),
+        ("claims verified", result.verifications),
         ("audit entries", result.audit_entries),
     ):
         table.add_row(label, f"{value:,}")

@@ -1,0 +1,27 @@
+"""The README's first command, as a newcomer runs it, on a smaller city."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from cityloom.demo.run import Result
+from faults.running import free_port
+
+
+def test_the_demo_delivers_and_shares_a_city(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cityloom", "demo", "--once", "--json", "--people", "10000"]
+    done = subprocess.run(
+        [*command, "--home", tmp_path / "home", "--port", str(free_port())],
+        capture_output=True, text=True, timeout=600, env={**os.environ, "CITYLOOM_LAKE_MEMORY_MIB": "512"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    result = msgspec.json.decode(done.stdout.splitlines()[-1], type=Result)
+    assert result.sound
+    assert result.records_in == result.accepted + result.quarantined + result.duplicates > 50_000
+    assert result.seeded_errors_found == result.seeded_errors > 300
+    # one request is refused with its law, one is answered with less and accepted; all others are granted
+    assert (result.requests, result.grants) == (8, 7)
+    assert (result.queries, result.verifications) == (160, 130)
