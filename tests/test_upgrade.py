@@ -124,6 +124,7 @@ def test_a_rehearsal_tells_what_would_be_and_changes_nothing(
     report = upgrade.try_out(source.settings)
     assert (report.rehearsal, report.migrations) == (True, (FILE,))
     assert upgrade.Rows("later.note", None, 2) in report.rows
+    assert dump.KEY_TABLE not in {each.table for each in report.rows}
     assert (report.deliveries, report.records, report.unreconciled) == (2, 4, 0)
     assert (report.audit_verified, report.findings) == (True, ())
     assert report.audit_entries > 4

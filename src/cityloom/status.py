@@ -56,6 +56,8 @@ def show_status(found: Status, console: Console) -> None:
     """A table for the person at the terminal."""
     for name, fine in (("door", found.door), ("database", found.database), ("gauges current", found.current)):
         console.print(f"{name}: {'yes' if fine else '[red]no[/red]'}", highlight=False)
+    if not found.gauges:
+        return
     table = Table("gauge", "level", "value", "warning", "alarm", "of", "since", box=None)
     for each in found.gauges:
         level = f"[{COLOURS[each.level]}]{each.level}[/{COLOURS[each.level]}]"

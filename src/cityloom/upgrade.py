@@ -204,7 +204,8 @@ def _upgrade(settings: Settings, url: str, started: float) -> Report:
     with backups.opened(settings, url) as db:
         report = _checked(settings, db)
     after = dump.rows(url)
-    changed = [Rows(name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys())]
+    names = sorted((before.keys() | after.keys()) - {dump.KEY_TABLE})  # written anew at each start
+    changed = [Rows(name, before.get(name), after.get(name)) for name in names]
     return msgspec.structs.replace(
         report,
         migrations=tuple(todo),

@@ -73,6 +73,7 @@ def test_a_request_leaves_one_line_without_what_is_in_it(running: RunningCity) -
     with httpx.Client(base_url=running.url, headers=headers) as client:
         known = access(running, client.get("/api/exchange/datasets/stock/deliveries", params=query))
         assert known["path"] == "/api/exchange/datasets/{dataset}/deliveries"
+        assert (known["level"], known["event"]) == ("info", "access")
         assert (known["method"], known["account"], known["organisation"]) == ("GET", "town-service", "town")
         assert known["address"] == "192.0.2.9"
         assert 0 < known["milliseconds"] < 60_000

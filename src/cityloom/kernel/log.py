@@ -63,7 +63,7 @@ def logger(name: str) -> structlog.typing.FilteringBoundLogger:
 def access(**facts: str | int | float) -> None:
     """A line about one request, into the file alone, whatever the level; nothing where no logs are written."""
     if structlog.is_configured():
-        structlog.get_logger().critical("access", level="info", **{FILE_ONLY: True}, **facts)
+        structlog.get_logger().critical("access", **{FILE_ONLY: True}, **facts)
 
 
 def scrub(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -79,6 +79,8 @@ _to_json = structlog.processors.JSONRenderer(ensure_ascii=False)
 
 def _render(logger: object, method: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, bool]]:
     file_only = bool(event.pop(FILE_ONLY, False))
+    if file_only:
+        event["level"] = "info"  # it was said so loudly only to be heard at any level
     text = _to_json(logger, method, event)
     line = text if isinstance(text, str) else text.decode()
     return (CONTROLS.sub(_escape, line),), {"file_only": file_only}

@@ -50,7 +50,7 @@ def watch(ctx: Context, gauges: Mapping[str, Gauge]) -> None:
         for row, old in changed:
             ctx.record(tx, "operation.alarm", f"gauge:{row.name}", level=row.level, before=old, value=f"{row.value:g}")
     for row, old in changed:
-        logger.warning("alarm", gauge=row.name, level=row.level, before=old, value=row.value, subject=row.subject)
+        logger.warning("alarm", gauge=row.name, now=row.level, before=old, value=row.value, subject=row.subject)
 
 
 def _read(ctx: Context, name: str, gauge: Gauge) -> Reading | None:
