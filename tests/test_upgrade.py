@@ -112,14 +112,19 @@ def lasting(settings: Settings) -> dict[str, int]:
     }
 
 
-def clusters() -> set[Path]:
-    return set(Path("/var/lib/cityloom/clusters").glob("*"))
+def trial_cluster(settings: Settings) -> Path:
+    """Where a rehearsal's database lies."""
+    place = settings.home / upgrade.SCRATCH
+    state = Server(place / "home").state
+    shutil.rmtree(place)
+    return state
 
 
 def test_a_rehearsal_tells_what_would_be_and_changes_nothing(
     source: RunningCity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, there, homes = lasting(source.settings), clusters(), sorted(source.settings.home.iterdir())
+    before, cluster = lasting(source.settings), trial_cluster(source.settings)
+    homes = sorted(source.settings.home.iterdir())
     newer(monkeypatch, tmp_path)
     report = upgrade.try_out(source.settings)
     assert (report.rehearsal, report.migrations) == (True, (FILE,))
@@ -132,8 +137,8 @@ def test_a_rehearsal_tells_what_would_be_and_changes_nothing(
     assert 0 < report.migrate_seconds < report.seconds
     assert min(report.needs_mib, report.database_mib, report.free_mib) > 0
     assert lasting(source.settings) == before
-    assert clusters() == there
-    assert sorted(source.settings.home.iterdir()) == homes
+    assert not cluster.exists()
+    assert {path.name for path in homes} | {"backup.json"} == {path.name for path in source.settings.home.iterdir()}
     source.wait()
 
 
@@ -151,13 +156,13 @@ def test_a_rehearsal_on_a_backup_does_not_even_read_the_city(
 def test_a_migration_that_fails_in_rehearsal_is_named_and_the_city_is_untouched(
     source: RunningCity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, there = lasting(source.settings), clusters()
+    before, cluster = lasting(source.settings), trial_cluster(source.settings)
     newer(monkeypatch, tmp_path, WRONG)
     with pytest.raises(Conflict, match=r"kernel\.migration_failed") as refused:
         upgrade.try_out(source.settings)
     assert refused.value.params == {"file": FILE, "reason": "division by zero"}
     assert lasting(source.settings) == before
-    assert clusters() == there
+    assert not cluster.exists()
     assert not (source.settings.home / upgrade.SCRATCH).exists()
 
 
