@@ -20,8 +20,8 @@ from cityloom.kernel.settings import Settings
 from scratch import Scratch
 
 PACKAGES = (
-    "cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange", "cityloom.sharing",
-    "cityloom.quality",
+    "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
+    "cityloom.sharing", "cityloom.quality",
 )  # fmt: skip
 TEMPLATE = "migrated"
 

@@ -10,7 +10,7 @@ from psycopg.conninfo import make_conninfo
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
-from cityloom.kernel import access, jobs, lake, migrate, outbox, packs, processes, secrets, words
+from cityloom.kernel import access, gauges, jobs, lake, logfiles, migrate, outbox, packs, processes, secrets, words
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import commands as audit_commands
 from cityloom.kernel.audit import keys
@@ -19,11 +19,14 @@ from cityloom.kernel.calendar.spec import CalendarSpec
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Database
+from cityloom.kernel.errors import Conflict
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
-from cityloom.kernel.manifest import Job, Module
+from cityloom.kernel.manifest import Job, Listener, Module
 from cityloom.kernel.postgres import Server, Talk
 from cityloom.kernel.settings import Settings
+from cityloom.operation import api as operation
+from cityloom.operation.module import MODULE as OPERATION
 from cityloom.quality.module import MODULE as QUALITY
 from cityloom.sharing.module import MODULE as SHARING
 
@@ -66,6 +69,26 @@ def recount_deadlines(ctx: Context) -> None:
             return
 
 
+def watch_gauges(ctx: Context) -> None:
+    """Look at the gauges of all modules."""
+    operation.watch(ctx, GAUGES)
+
+
+def keep_logs(ctx: Context) -> None:
+    """Pack the logs of past days of this machine, and remove those whose time is over."""
+    logfiles.keep(ctx.settings.logs, ctx.settings.log_days, ctx.clock.now())
+
+
+def check_limits(ctx: Context) -> None:
+    """Refuse to start with limits that are not understood."""
+    operation.limits(ctx.settings.alarm_limits, GAUGES)
+
+
+def listeners() -> list[Listener]:
+    """Of all modules."""
+    return [each for module in MODULES for each in module.listeners]
+
+
 EVENTS_KEPT = timedelta(days=7)
 AUDIT = Module(
     "audit",
@@ -74,6 +97,7 @@ AUDIT = Module(
         Job("seal", seal_audit, timedelta(seconds=1)),
         Job("forget_events", forget_events, timedelta(hours=1)),
     ),
+    gauges=gauges.AUDIT,
 )
 FLOWS = Module(
     "flows",
@@ -81,9 +105,20 @@ FLOWS = Module(
         Job("tell_deadlines", tell_deadlines, timedelta(seconds=30)),
         Job("recount_deadlines", recount_deadlines, timedelta(minutes=10)),
     ),
+    gauges=gauges.FLOWS,
 )
-MODULES: tuple[Module, ...] = (AUDIT, FLOWS, IDENTITY, CATALOGUE, EXCHANGE, SHARING, QUALITY)
-PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS)))
+MACHINE = Module(
+    "machine",
+    jobs=(
+        Job("watch", watch_gauges, timedelta(seconds=30)),
+        Job("keep_logs", keep_logs, timedelta(hours=1)),
+    ),
+    gauges=(*gauges.MACHINE, gauges.outbox(listeners)),
+    install=check_limits,
+)
+MODULES: tuple[Module, ...] = (AUDIT, FLOWS, MACHINE, IDENTITY, OPERATION, CATALOGUE, EXCHANGE, SHARING, QUALITY)
+PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS, MACHINE)))
+GAUGES = {f"{module.name}.{gauge.name}": gauge for module in MODULES for gauge in module.gauges}
 
 
 def role_url(settings: Settings, admin_url: str, role: str) -> str:
@@ -97,8 +132,21 @@ def admin_url(settings: Settings) -> str:
 
 
 def prepare(settings: Settings) -> int:
-    """Bring the database up to the code and install the packs; the number of migrations run. Needs the database up."""
+    """Bring the database up to the code and install the packs; the number of migrations run. Needs the database up.
+
+    Raises Conflict `kernel.city_runs` when processes of an older release work on it, and what `migrate.pending` and
+    `lake.require_catalogue` raise; then nothing was changed.
+    """
     url = admin_url(settings)
+    todo = migrate.pending(url, PACKAGES)
+    lake.require_catalogue(url)
+    if todo and (connections := migrate.in_use(url)):
+        raise Conflict("kernel.city_runs", connections=connections, file=todo[0].path)
+    return raise_to_code(settings, url)
+
+
+def raise_to_code(settings: Settings, url: str) -> int:
+    """Run the migrations and install the packs, on a database of which nobody else makes use."""
     key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
     app, lake_role = (secrets.load_or_make(settings.secrets, role) for role in ("cityloom_app", "cityloom_lake"))
     ran = migrate.migrate(url, PACKAGES, app, lake_role, key)

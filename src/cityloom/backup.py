@@ -24,7 +24,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from cityloom import app as city
 from cityloom.exchange.api import maintenance
-from cityloom.kernel import copies, dump, migrate, processes, sealed, secrets
+from cityloom.kernel import copies, dump, lake, migrate, processes, sealed, secrets
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import files as audit_files
 from cityloom.kernel.audit import keys
@@ -33,8 +33,8 @@ from cityloom.kernel.audit.entry import Contradiction, Entry, Fact
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.copies import Tell
 from cityloom.kernel.db import PLATFORM, Database
-from cityloom.kernel.errors import Conflict, Invalid, NotFound, Unavailable, Unsupported
-from cityloom.kernel.lake import Lake
+from cityloom.kernel.errors import Conflict, Invalid, NoRoom, NotFound, Unsupported
+from cityloom.kernel.gauges import LastBackup, note_backup
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings, load
 
@@ -106,15 +106,15 @@ def backup(
 ) -> None:
     """Copy a whole city, while it runs, into a new folder. Exit code 1: the backup is not what its manifest says."""
     if verify:
-        with _bar(folder.name) as tell:
+        with bar(folder.name) as tell:
             wrong = faults(folder, tell)
         for name in wrong:
             talk.print(f"[red]wrong:[/red] {name}", highlight=False)
         if not wrong:
             talk.print("every file is as it was written", highlight=False)
         raise typer.Exit(1 if wrong else 0)
-    with _bar("backup") as tell:
-        made = make(load(home=home), folder, _passphrase(passphrase_file), bucket=bucket, tell=tell)
+    with bar("backup") as tell:
+        made = make(load(home=home), folder, read_passphrase(passphrase_file), bucket=bucket, tell=tell)
     if as_json:
         _print(made)
         return
@@ -130,8 +130,8 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Make a city out of a backup, in an empty home. Exit code 1: its audit log is not what was signed."""
-    with _bar("restore") as tell:
-        result = bring_back(folder, load(home=into or home), _passphrase(passphrase_file), tell)
+    with bar("restore") as tell:
+        result = bring_back(folder, load(home=into or home), read_passphrase(passphrase_file), tell)
     if as_json:
         _print(result)
     else:
@@ -156,7 +156,7 @@ def make(
         raise Conflict("backup.exists", path=str(folder))
     if not settings.secrets.is_dir():
         raise NotFound("backup.no_city", home=str(settings.home))
-    if _in_bucket(settings) and not bucket:
+    if in_bucket(settings) and not bucket:
         raise Unsupported("backup.lake_in_bucket", lake=settings.lake_files)
     draft = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
     draft.mkdir(mode=0o700, parents=True)
@@ -168,10 +168,11 @@ def make(
             draft.rename(folder)
             digest = hashlib.sha256(written).hexdigest()
             size = sum(file.bytes for file in manifest.files)
-            _record(db, "city.backed_up", manifest=digest, files=len(manifest.files), bytes=size)
+            note_backup(settings, LastBackup(manifest.made_at, str(folder), digest))
+            record(db, "city.backed_up", manifest=digest, files=len(manifest.files), bytes=size)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+            raise NoRoom("kernel.disk_full", free=0, needed="?") from error
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -189,7 +190,7 @@ def _copy_all(settings: Settings, db: Database, draft: Path, passphrase: str, te
                 dump.write(server.program("pg_dump"), url, moment.id, draft / DATABASE)
             copied.append(copies.hashed(draft, DATABASE))
             copied += [copies.copy(path, draft, f"{SPOOL}/{path.name}", tell) for path in sorted(held.glob("*"))]
-            copied += [] if _in_bucket(settings) else _copy_lake(settings, moment, draft, tell)
+            copied += [] if in_bucket(settings) else _copy_lake(settings, moment, draft, tell)
     finally:
         shutil.rmtree(held, ignore_errors=True)
     return Manifest(
@@ -199,14 +200,14 @@ def _copy_all(settings: Settings, db: Database, draft: Path, passphrase: str, te
         postgresql=moment.version,
         city=settings.city,
         files=tuple(sorted(copied, key=lambda file: file.path)),
-        elsewhere=moment.lake_files if _in_bucket(settings) else (),
+        elsewhere=moment.lake_files if in_bucket(settings) else (),
     )
 
 
 def _copy_lake(settings: Settings, moment: dump.Snapshot, draft: Path, tell: Tell) -> list[copies.File]:
-    _need_room(draft, sum(file.bytes for file in moment.lake_files))
-    lake = Path(settings.lake_files)
-    return [copies.copy(lake / file.path, draft, f"{LAKE}/{file.path}", tell) for file in moment.lake_files]
+    need_room(draft, sum(file.bytes for file in moment.lake_files))
+    folder = Path(settings.lake_files)
+    return [copies.copy(folder / file.path, draft, f"{LAKE}/{file.path}", tell) for file in moment.lake_files]
 
 
 @contextmanager
@@ -275,29 +276,58 @@ def bring_back(folder: Path, settings: Settings, passphrase: str = "", tell: Tel
     Raises Invalid `backup.damaged` or `backup.passphrase_wrong`, Conflict `backup.home_not_empty` or
     `backup.database_not_empty`, Unsupported `backup.lake_in_bucket`; then the home is as empty as before.
     """
+    with unpacked(folder, settings, passphrase, tell) as (manifest, url):
+        key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
+        roles = [secrets.load_or_make(settings.secrets, role) for role in dump.ROLES]
+        migrate.migrate(url, city.PACKAGES, roles[0], roles[1], key)
+        if lake.catalogue_version(url) != lake.CATALOGUE_VERSION:
+            lake.migrate_catalogue(city.lake_settings(settings, url))
+        with opened(settings, url) as db:
+            return _look(folder, settings, manifest, db)
+
+
+@contextmanager
+def unpacked(
+    folder: Path, settings: Settings, passphrase: str = "", tell: Tell = lambda _: None
+) -> Iterator[tuple[Manifest, str]]:
+    """A backup verified and put into the settings' empty home, its database running for the block, as old as it was.
+
+    Gives its manifest and the administrator's URL. When the block fails the home is as empty as before.
+    """
     manifest = read_manifest(folder)
     wrong = faults(folder, tell)
     if wrong:
         raise Invalid("backup.damaged", files=", ".join(wrong[:10]), found=len(wrong))
     _refuse_full(settings, manifest)
+    server = None if settings.database_url else Server(settings.home, lambda text: talk.print(text, highlight=False))
     try:
         _put_secrets(folder, settings, passphrase)
         for file in manifest.files:
             _put(folder, file, settings, tell)
-        return _bring_up(folder, settings, manifest)
+        if server is not None:
+            server.start()
+        url = city.admin_url(settings)
+        dump.read(Server(settings.home).program("pg_restore"), url, folder / DATABASE)
+        files = settings.lake_files
+        dump.move_lake(url, files if in_bucket(settings) else str(Path(files).absolute()))
+        yield manifest, url
     except BaseException:
-        _empty(settings)
+        if server is not None:
+            server.stop()
+        empty(settings)
         raise
+    if server is not None:
+        server.stop()
 
 
 def _refuse_full(settings: Settings, manifest: Manifest) -> None:
     places = [settings.home]
-    places += [] if _in_bucket(settings) else [Path(settings.lake_files)]
+    places += [] if in_bucket(settings) else [Path(settings.lake_files)]
     places += [] if settings.database_url else [Server(settings.home).state]
     for place in places:
         if place.exists() and any(place.iterdir()):
             raise Conflict("backup.home_not_empty", home=str(place))
-    if _in_bucket(settings) != bool(manifest.elsewhere):
+    if in_bucket(settings) != bool(manifest.elsewhere):
         raise Unsupported("backup.lake_in_bucket", lake=settings.lake_files)
 
 
@@ -323,40 +353,14 @@ def _put(folder: Path, file: copies.File, settings: Settings, tell: Tell) -> Non
         raise Invalid("backup.damaged", files=file.path, found=1)
 
 
-def _bring_up(folder: Path, settings: Settings, manifest: Manifest) -> Restored:
-    server = None if settings.database_url else Server(settings.home, lambda text: talk.print(text, highlight=False))
-    if server is not None:
-        server.start()
-    try:
-        url = city.admin_url(settings)
-        dump.read(Server(settings.home).program("pg_restore"), url, folder / DATABASE)
-        lake = settings.lake_files
-        dump.move_lake(url, lake if _in_bucket(settings) else str(Path(lake).absolute()))
-        key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
-        roles = [secrets.load_or_make(settings.secrets, role) for role in dump.ROLES]
-        migrate.migrate(url, city.PACKAGES, roles[0], roles[1], key)
-        db = Database(city.role_url(settings, url, "cityloom_app"), key)
-        try:
-            return _look(folder, settings, manifest, db)
-        finally:
-            db.close()
-    finally:
-        if server is not None:
-            server.stop()
-
-
 def _look(folder: Path, settings: Settings, manifest: Manifest, db: Database) -> Restored:
     """Hold what was restored against itself: the audit log against the signed heads, the lake against its catalogue."""
     undecided = maintenance.move_spool(db, str(settings.spool))
     report = audit.check(db, settings.audit_files)
-    lake = Lake(city.lake_settings(settings, city.admin_url(settings)))
-    try:
-        census = maintenance.census(db, lake)
-    finally:
-        lake.close()
+    census = counted(settings, db)
     if not report.findings:
         digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
-        _record(db, "city.restored", manifest=digest, files=len(manifest.files))
+        record(db, "city.restored", manifest=digest, files=len(manifest.files))
         audit.seal(db, keys.open_signer(settings.secrets), settings.audit_files, SystemClock().now())
     return Restored(
         home=str(settings.home),
@@ -374,13 +378,22 @@ def _look(folder: Path, settings: Settings, manifest: Manifest, db: Database) ->
     )
 
 
-def _empty(settings: Settings) -> None:
-    """What a restore that failed has written; the home was empty before."""
+def counted(settings: Settings, db: Database) -> maintenance.Census:
+    """How much the lake and the ledger hold."""
+    opened_lake = lake.Lake(city.lake_settings(settings, city.admin_url(settings)))
+    try:
+        return maintenance.census(db, opened_lake)
+    finally:
+        opened_lake.close()
+
+
+def empty(settings: Settings) -> None:
+    """Take away what a restore has written into a home that was empty before."""
     if not settings.database_url:
         server = Server(settings.home)
         server.stop()
         shutil.rmtree(server.state, ignore_errors=True)
-    if not _in_bucket(settings):
+    if not in_bucket(settings):
         shutil.rmtree(settings.lake_files, ignore_errors=True)
     for path in settings.home.glob("*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -394,18 +407,26 @@ def _database(settings: Settings) -> Iterator[Database]:
     if server is not None and ours:
         server.start()
     try:
-        key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
-        db = Database(city.role_url(settings, city.admin_url(settings), "cityloom_app"), key)
-        try:
+        with opened(settings, city.admin_url(settings)) as db:
             yield db
-        finally:
-            db.close()
     finally:
         if server is not None and ours:
             server.stop()
 
 
-def _record(db: Database, action: str, **facts: Fact) -> None:
+@contextmanager
+def opened(settings: Settings, url: str) -> Iterator[Database]:
+    """The database, which runs, as the application's role."""
+    key = bytes.fromhex(secrets.load_or_make(settings.secrets, "scope"))
+    db = Database(city.role_url(settings, url, "cityloom_app"), key)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def record(db: Database, action: str, **facts: Fact) -> None:
+    """Write an act of the operator into the audit log."""
     entry = Entry(
         time=SystemClock().now(), actor="platform", organisation="*", action=action, subject="city:backup", facts=facts
     )
@@ -413,17 +434,20 @@ def _record(db: Database, action: str, **facts: Fact) -> None:
         audit.append(tx, [entry])
 
 
-def _in_bucket(settings: Settings) -> bool:
+def in_bucket(settings: Settings) -> bool:
+    """Whether the lake's files are in a bucket, where a backup leaves them."""
     return "://" in settings.lake_files
 
 
-def _need_room(draft: Path, size: int) -> None:
+def need_room(draft: Path, size: int) -> None:
+    """Raises NoRoom `kernel.disk_full` when so many bytes do not fit."""
     free = shutil.disk_usage(draft).free
     if free < size:
-        raise Unavailable("kernel.disk_full", free=free >> 20, needed=size >> 20)
+        raise NoRoom("kernel.disk_full", free=free >> 20, needed=size >> 20)
 
 
-def _passphrase(file: Path | None) -> str:
+def read_passphrase(file: Path | None) -> str:
+    """The passphrase of a file, or of the environment. Raises Invalid `backup.passphrase_empty`."""
     if file is None:
         return os.environ.get("CITYLOOM_BACKUP_PASSPHRASE", "")
     lines = file.read_text().splitlines()
@@ -433,7 +457,8 @@ def _passphrase(file: Path | None) -> str:
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Tell]:
+def bar(title: str) -> Iterator[Tell]:
+    """A bar that grows by the bytes it is told."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=talk, transient=True) as progress:
         task = progress.add_task(title, total=None)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 
 from cityloom import app as city
-from cityloom import backup, supervise
+from cityloom import backup, logs, supervise, systemd, upgrade
 from cityloom.bench.commands import bench
 from cityloom.demo import run as demonstration
 from cityloom.devtools import commands as devtools
@@ -19,6 +20,8 @@ from cityloom.devtools import packs
 from cityloom.kernel import log, words
 from cityloom.kernel.errors import Problem
 from cityloom.kernel.settings import load
+from cityloom.operation.contracts import ORDER
+from cityloom.status import look, show_status
 
 talk = Console(stderr=True)
 cli = typer.Typer(
@@ -41,7 +44,7 @@ def say(text: str) -> None:
 def serve(home: Home = None, port: Port = None) -> None:
     """Run the city: database, web and job workers, until Ctrl-C."""
     settings = load(home=home, port=port)
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.logs, "serve")
     running = supervise.City(settings, say)
     try:
         running.start()
@@ -86,22 +89,43 @@ def demo(
 
 
 @cli.command()
-def status(home: Home = None, port: Port = None) -> None:
-    """Whether the city answers."""
+def status(
+    home: Home = None,
+    port: Port = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """How the city is. Exit code 0: all is well; 1: a warning; 2: an alarm, or something does not answer."""
     settings = load(home=home, port=port)
-    answer = httpx.get(f"http://{settings.host}:{settings.port}/readyz", timeout=10)
-    sys.stdout.write(answer.text + "\n")
-    raise typer.Exit(0 if answer.status_code == 200 else 1)
+    found = look(settings)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        show_status(found, talk)
+    raise typer.Exit(ORDER.index(found.level))
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"{version('cityloom')}\n")
+        raise typer.Exit
 
 
 @cli.callback()
-def root(context: typer.Context) -> None:
+def root(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Hand the modules' commands the way to open a city: they cannot know how it is put together."""
     context.obj = city.running_parts
 
 
 cli.command()(backup.backup)
 cli.command()(backup.restore)
+cli.command()(upgrade.upgrade)
+cli.command()(logs.logs)
+cli.command()(systemd.systemd)
 cli.command()(bench)
 devtools.register(cli)
 cli.add_typer(packs.commands, name="packs")

@@ -22,7 +22,7 @@ MEDIA = {
 }
 CHUNK = 1 << 20
 FIRST_LOOK = 0.1  # seconds until the receipt of a queued delivery is first asked for
-PASSING = (429, 502, 503, 504)
+PASSING = (429, 502, 503, 504, 507)
 
 Progress = Callable[[int], None]
 

@@ -23,11 +23,10 @@ from cityloom.kernel.settings import load
 def make_app(parts: Parts) -> Litestar:
     """The application over these parts."""
     routes = [*http.ROUTES, *(route for module in city.MODULES for route in module.routes)]
-    return Litestar(
+    app = Litestar(
         # one router: handed over singly, handlers that share a path would be registered, and wrapped, once for each
         route_handlers=[Router(path="/", route_handlers=routes)],
         state=State({"parts": parts}),
-        middleware=[http.number_requests],
         exception_handlers={Exception: http.answer_problem},
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["/changes", "/records"]),
         on_shutdown=[lambda: city.close_parts(parts)],
@@ -49,13 +48,16 @@ def make_app(parts: Parts) -> Litestar:
         request_max_body_size=http.MOST_BODY_MIB << 20,
         debug=False,
     )
+    # outermost, since middleware of Litestar never hears of requests that no route answers
+    app.asgi_handler = http.number_requests(app.asgi_handler)
+    return app
 
 
 def create_app() -> Litestar:
     """What each web worker runs: settings from the environment, parts of its own."""
     processes.die_with_parent(signal.SIGKILL)
     settings = load()
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.logs, "web")
     app = make_app(city.open_parts(settings))
     gc.collect()
     gc.freeze()  # what lives as long as the process is not looked through again and again: pauses of tens of milliseconds

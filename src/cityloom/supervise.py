@@ -14,11 +14,17 @@ import httpx
 
 from cityloom import app
 from cityloom.kernel import log, processes
+from cityloom.kernel.notify import notify
 from cityloom.kernel.postgres import Server
 from cityloom.kernel.settings import Settings, environment
 
 PAUSE = 0.2
 LONGEST_PAUSE = 10.0
+LEAVE = 30.0
+"""Seconds that web and job processes get to end what they do."""
+LONGEST_STOP = 120
+"""Seconds after which whoever asked us to stop may use force: LEAVE, and the database's own shutdown (60)."""
+TELL_EVERY = 10.0
 
 logger = log.logger("supervisor")
 
@@ -146,15 +152,22 @@ class City:
 
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
+        notify("READY=1")
+        told = time.monotonic()
         while not self.stopping.wait(0.2):
             self.watch()
+            if time.monotonic() - told > TELL_EVERY:
+                told = time.monotonic()
+                notify("WATCHDOG=1")
         self.stop()
 
     def stop(self) -> None:
         """Workers first, so that running work ends, then the database."""
+        notify("STOPPING=1")
+        end = time.monotonic() + LEAVE
         for child in self.children:
             child.stop()
         for child in self.children:
-            child.wait(30)
+            child.wait(max(0.1, end - time.monotonic()))
         if self.server:
             self.server.stop()

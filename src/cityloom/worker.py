@@ -13,7 +13,7 @@ def main() -> None:
     """Work until told to stop; waits for a database that is away."""
     processes.die_with_parent()
     settings = load()
-    log.configure(settings.log_level)
+    log.configure(settings.log_level, settings.logs, "worker")
     while not app.database_answers(settings):
         time.sleep(0.5)
     parts = app.open_parts(settings)

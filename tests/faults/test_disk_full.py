@@ -101,7 +101,7 @@ def deliver(city: RunningCity, dataset: str, id: str, path: Path) -> dict[str, o
 
 
 def told_of_no_room(answer: httpx.Response) -> None:
-    assert answer.status_code == 503, answer.text
+    assert answer.status_code == 507, answer.text
     assert answer.json()["code"] == "kernel.disk_full"
     assert int(answer.headers["retry-after"]) > 0
 
@@ -133,7 +133,9 @@ def test_no_room_for_the_lakes_files(small_city: RunningCity, tmp_path: Path, te
     lake = Path(city.settings.lake_files)
     (tmp_path / "large.csv").write_bytes(rows(12))
     (tmp_path / "inline.csv").write_bytes(rows(0.9))
-    with filled(lake):
+    with filled(lake):  # nearly full: refused before the first byte
+        told_of_no_room(put(city, dataset, "early", b"item,amount\na,1\n"))
+    with filled(lake, leave_mib=1.3):  # enough to begin, not to end
         told_of_no_room(put(city, dataset, "inline", (tmp_path / "inline.csv").read_bytes()))
         assert put(city, dataset, "large", (tmp_path / "large.csv").read_bytes()).status_code == 202
         time.sleep(4)

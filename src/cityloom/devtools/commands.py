@@ -10,9 +10,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-import cityloom
-from cityloom.devtools import reference
-from cityloom.kernel import settings, words
+from cityloom.devtools import bundle, reference
+from cityloom.devtools.checkout import checkout, say
+from cityloom.kernel import settings
 
 PROCESSES = "2"
 PYTEST_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -39,10 +39,10 @@ def steps(fix: bool) -> list[Step]:
 
 def check(fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended, then check.")] = False) -> None:
     """Format, lint, types, import rules and the rules of the house; exit code 1 when one fails."""
-    root = _checkout("check")
+    root = checkout("check")
     if fix:
         for name in reference.write(root):
-            _say(f"wrote {name}")
+            say(f"wrote {name}")
     raise typer.Exit(0 if _all_pass(root, steps(fix=fix)) else 1)
 
 
@@ -51,19 +51,20 @@ def run_tests(
     full: Annotated[bool, typer.Option("--full", help="Also the sizes of a release: long, before a release.")] = False,
 ) -> None:
     """Check, then run the tests; what follows goes to pytest. Exit code 1 when the check or a test fails."""
-    root = _checkout("test")
+    root = checkout("test")
     sound = _all_pass(root, steps(fix=False))
     chosen = [] if full else ["-m", "not full"]
     command = [sys.executable, "-m", "pytest", "-n", PROCESSES, *chosen, *context.args]
     passed = subprocess.run(command, cwd=root, env=_environment(), check=False).returncode == 0
     if not sound:
-        _say("the tests ran, but the check before them failed (see above)")
+        say("the tests ran, but the check before them failed (see above)")
     raise typer.Exit(0 if sound and passed else 1)
 
 
 def register(cli: typer.Typer) -> None:
-    """Add both verbs to the command line."""
+    """Add the verbs to the command line."""
     cli.command()(check)
+    cli.command()(bundle.bundle)
     cli.command(name="test", context_settings=PYTEST_ARGUMENTS)(run_tests)
 
 
@@ -78,26 +79,10 @@ def _passes(root: Path, step: Step) -> bool:
     if done.returncode != 0:
         sys.stderr.write(done.stdout + done.stderr)
     verdict = "ok" if done.returncode == 0 else "FAILED"
-    _say(f"{step.name:<12} {verdict:<6} {time.monotonic() - started:6.1f} s")
+    say(f"{step.name:<12} {verdict:<6} {time.monotonic() - started:6.1f} s")
     return done.returncode == 0
 
 
 def _environment() -> dict[str, str]:
     # the settings of a city that this terminal looks after must not reach the tests
     return {name: value for name, value in os.environ.items() if not name.startswith(settings.PREFIX)}
-
-
-def _checkout(verb: str) -> Path:
-    """The repository this code runs from; ends the command when it is an installed package."""
-    root = Path(cityloom.__file__).parents[2]
-    if (root / "pyproject.toml").is_file() and (root / "tests" / "repo").is_dir():
-        return root
-    texts = words.load(["cityloom.devtools"])
-    for language in ("en", "zh"):  # who is at the keyboard is not known yet
-        _say(texts.say("devtools.checkout_needed", language, verb=verb))
-        _say(texts.say("devtools.checkout_needed.remedy", language, verb=verb))
-    raise typer.Exit(2)
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from cityloom.exchange import commands, jobs, routes
-from cityloom.exchange.api import gate, pulls
+from cityloom.exchange.api import gate, gauges, pulls
 from cityloom.kernel.context import Context
 from cityloom.kernel.manifest import Job, Module
 
@@ -29,6 +29,7 @@ MODULE = Module(
         Job("retain", jobs.retain, timedelta(hours=6)),
         Job("maintain", jobs.maintain, timedelta(minutes=10)),
     ),
+    gauges=gauges.GAUGES,
     install=install,
     check=gate.declared,
 )

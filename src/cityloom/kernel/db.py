@@ -16,7 +16,7 @@ import psycopg
 from psycopg.abc import Params
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from cityloom.kernel.errors import Unavailable
+from cityloom.kernel.errors import NoRoom, Unavailable
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Value = TypeVar("Value")
@@ -130,7 +130,7 @@ class Database:
                 connection.execute("SELECT set_config('cityloom.scope', %s, true)", [signed])
                 yield Transaction(connection)
         except psycopg.errors.DiskFull as error:
-            raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+            raise NoRoom("kernel.disk_full", free=0, needed="?") from error
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise Unavailable("kernel.database_unreachable") from error
 

@@ -124,6 +124,28 @@ def move_lake(url: str, folder: str) -> None:
             connection.execute("DELETE FROM lake.ducklake_files_scheduled_for_deletion")
 
 
+def rows(url: str) -> dict[str, int]:
+    """How many rows each table of the city has, by schema and name. Counts them; large tables take their time."""
+    with _connected(url) as connection:
+        tables = connection.execute(
+            """SELECT schemaname, tablename FROM pg_tables
+               WHERE schemaname <> 'information_schema' AND schemaname NOT LIKE 'pg\\_%' ORDER BY 1, 2"""
+        ).fetchall()
+        found = {}
+        for schema, table in tables:
+            counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table)))
+            row = counted.fetchone()
+            found[f"{schema}.{table}"] = int(row[0]) if row else 0
+        return found
+
+
+def size(url: str) -> int:
+    """Bytes that the database takes on its disk."""
+    with _connected(url) as connection:
+        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return int(row[0]) if row else 0
+
+
 @contextmanager
 def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
     try:

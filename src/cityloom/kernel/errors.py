@@ -85,3 +85,9 @@ class Unavailable(Problem):
     """A part is not reachable now; the same call may succeed later."""
 
     status = 503
+
+
+class NoRoom(Unavailable):
+    """A disk is full, or nearly (RFC 4918 11.5); the same call succeeds when there is room."""
+
+    status = 507

@@ -11,7 +11,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from cityloom.kernel import log, metrics
 from cityloom.kernel.audit.keys import Jwk
@@ -26,6 +26,9 @@ MOST_BODY_MIB = 40
 """Largest body that is read into memory; what is streamed to a file has a limit of its own."""
 UNFIT = (None, "22003", "22021", "22P05")
 """What PostgreSQL, or psycopg before it, says of NUL in a text and of a number beyond its type."""
+CALLER = "caller"
+LONGEST_TOLD = 120
+"""Characters that are logged of what a stranger sent."""
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -129,7 +132,7 @@ class MethodNotAllowed(Problem):
 
 
 def number_requests(app: ASGIApp) -> ASGIApp:
-    """Middleware: numbers, times and counts every request, and adds the headers that browsers heed."""
+    """Around the application: numbers, times, counts and logs every request, and adds the headers that browsers heed."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -151,10 +154,30 @@ def number_requests(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, sending)
         finally:
+            seconds = time.perf_counter() - started
             metrics.REQUESTS.labels(scope["method"], str(status)).inc()
-            metrics.REQUEST_SECONDS.observe(time.perf_counter() - started)
+            metrics.REQUEST_SECONDS.observe(seconds)
+            log.access(**_told(scope, number, status, seconds))
 
     return wrapped
+
+
+def note_caller(request: Request[Any, Any, Any], **facts: str) -> None:
+    """Let the log of this request know its account, organisation or address."""
+    request.scope.setdefault("state", {}).setdefault(CALLER, {}).update(facts)
+
+
+def _told(scope: HTTPScope, number: str, status: int, seconds: float) -> dict[str, str | int | float]:
+    """What the log keeps of a request: no query, no body, and of an address of ours only its pattern."""
+    peer = scope.get("client")
+    forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"").rpartition(b",")[2].decode("latin-1").strip()
+    known: dict[str, str] = scope.get("state", {}).get(CALLER, {})
+    told = {"account": "", "organisation": "", "address": peer[0] if peer else "", **known}
+    if "address" not in known and forwarded:
+        told["forwarded"] = forwarded[:LONGEST_TOLD]
+    told["path"] = scope.get("path_template") or scope["path"][:LONGEST_TOLD]
+    told["method"] = scope["method"][:16]
+    return {"request": number, "status": status, "milliseconds": round(seconds * 1000, 1), **told}
 
 
 class Health(msgspec.Struct, frozen=True):

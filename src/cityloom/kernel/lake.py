@@ -17,12 +17,14 @@ import msgspec
 import psycopg
 
 from cityloom.kernel import log, sql
-from cityloom.kernel.errors import Unavailable
+from cityloom.kernel.errors import Conflict, NoRoom, Unavailable
 from cityloom.kernel.lanes import Term
 
 logger = log.logger("lake")
 
 CATALOG = "lake"
+CATALOGUE_VERSION = "1.0"
+"""The version of DuckLake's catalogue that the pinned extension reads and writes."""
 TURNS = 2
 EXTENSIONS = {
     "ducklake": duckdb_extension_ducklake,
@@ -98,7 +100,7 @@ class Lake:
         except duckdb.Error as error:
             text = str(error)
             if NO_ROOM in text:
-                raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+                raise NoRoom("kernel.disk_full", free=0, needed="?") from error
             if isinstance(error, BROKEN) or any(sign in text for sign in LOST):
                 logger.warning("lake_lost", kind=type(error).__name__)
                 self._forget()
@@ -197,14 +199,49 @@ def bare(memory_mib: int, threads: int, temporary: Path) -> duckdb.DuckDBPyConne
     return duckdb.connect(":memory:", config=config)
 
 
-def connect(settings: LakeSettings) -> duckdb.DuckDBPyConnection:
-    """A DuckDB with the lake attached. Raises duckdb.Error when the catalogue is away."""
+def catalogue_version(admin_url: str) -> str | None:
+    """The version of the lake's catalogue; None before there is one."""
+    with psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as connection:
+        there = connection.execute("SELECT to_regclass('lake.ducklake_metadata')").fetchone()
+        if there is None or there[0] is None:
+            return None
+        row = connection.execute("SELECT value FROM lake.ducklake_metadata WHERE key = 'version'").fetchone()
+        return str(row[0]) if row else None
+
+
+def require_catalogue(admin_url: str) -> None:
+    """Raises Conflict `kernel.lake_older` or `kernel.lake_newer` unless the catalogue is of the code's version."""
+    found = catalogue_version(admin_url)
+    if found is None or found == CATALOGUE_VERSION:
+        return
+    if _number(found) < _number(CATALOGUE_VERSION):
+        raise Conflict("kernel.lake_older", found=found, needed=CATALOGUE_VERSION)
+    raise Conflict("kernel.lake_newer", found=found, needed=CATALOGUE_VERSION)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.partition("-")[0].split("."))
+
+
+def migrate_catalogue(settings: LakeSettings) -> None:
+    """Bring an older catalogue to the code's version; its files stay as they are.
+
+    Raises Conflict `kernel.lake_migration_failed`.
+    """
+    try:
+        connect(settings, migrate=True).close()
+    except duckdb.Error as error:
+        raise Conflict("kernel.lake_migration_failed", reason=str(error)[:500]) from error
+
+
+def connect(settings: LakeSettings, migrate: bool = False) -> duckdb.DuckDBPyConnection:
+    """A DuckDB with the lake attached. Raises duckdb.Error when the catalogue is away or, without `migrate`, older."""
     connection = bare(settings.memory_mib, settings.threads, settings.temporary)
     for name, package in EXTENSIONS.items():
         if name != "httpfs" or settings.s3:
             connection.execute(f"LOAD {sql.literal(str(_extension(Path(package.__file__).parent, name)))}")
     _create_secrets(connection, settings)
-    connection.execute(f"ATTACH 'ducklake:city_lake' AS {CATALOG}")
+    connection.execute(f"ATTACH 'ducklake:city_lake' AS {CATALOG}{' (AUTOMATIC_MIGRATION)' if migrate else ''}")
     connection.execute("SET ducklake_max_retry_count = 100")
     _guard(settings.catalogue_url)
     return connection

@@ -1,8 +1,9 @@
-"""What a module tells of itself: its doors, its jobs, what it reads from packs, which events it hears."""
+"""What a module tells of itself: its doors, its jobs, what it reads from packs, which events it hears,
+and by which numbers one sees that it is well."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar.handlers import BaseRouteHandler
@@ -10,6 +11,7 @@ from litestar.handlers import BaseRouteHandler
 from cityloom.kernel.context import Context
 from cityloom.kernel.outbox import Envelope
 from cityloom.kernel.packs import Packs
+from cityloom.kernel.words import Text
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -29,6 +31,25 @@ class Listener(msgspec.Struct, frozen=True):
     hear: Callable[[Context, Envelope], None]
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """What a gauge shows: the worst value, and of what it is, such as a dataset."""
+
+    value: float
+    subject: str = ""
+
+
+class Gauge(msgspec.Struct, frozen=True):
+    """A number that an operator must know of when it is out of its limits. Where `alarm` is lower, less is worse."""
+
+    name: str
+    title: Text
+    unit: Literal["seconds", "days", "MiB", "rows", "files"]
+    warning: float
+    alarm: float
+    read: Callable[[Context], Reading | None]
+    """Called every half minute as the platform, so it must be cheap. None: there is nothing to measure."""
+
+
 class Module(msgspec.Struct, frozen=True):
     """One module, as `app.MODULES` lists it."""
 
@@ -38,6 +59,7 @@ class Module(msgspec.Struct, frozen=True):
     """A typer.Typer, shown as `cityloom <name> …`; Any, so that the server need not import Typer."""
     jobs: tuple[Job, ...] = ()
     listeners: tuple[Listener, ...] = ()
+    gauges: tuple[Gauge, ...] = ()
     install: Callable[[Context], None] | None = None
     """Called at each start after the migrations, with the packs in the context; safe to run twice."""
     check: Callable[[Packs], object] | None = None

@@ -20,6 +20,11 @@ BACKLOG = Gauge(
     "cityloom_deliveries_waiting", "Deliveries received and not yet decided.", multiprocess_mode="mostrecent"
 )
 
+GAUGE = Gauge("cityloom_gauge", "Gauges of the modules, in the unit of each.", ["name"], multiprocess_mode="mostrecent")
+ALARM = Gauge(
+    "cityloom_alarm", "Level of each gauge: 0 ok, 1 warning, 2 alarm.", ["name"], multiprocess_mode="mostrecent"
+)
+
 
 def exposition() -> bytes:
     """All figures in the text format of Prometheus."""

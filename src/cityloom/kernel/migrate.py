@@ -28,6 +28,10 @@ class Step(msgspec.Struct, frozen=True):
     def digest(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def path(self) -> str:
+        return f"{self.module}/migrations/{self.name}"
+
 
 def steps(packages: Sequence[str]) -> list[Step]:
     """The files migrations/NNNN_name.sql of each package, packages in the order given, files by number."""
@@ -43,8 +47,9 @@ def steps(packages: Sequence[str]) -> list[Step]:
 def migrate(admin_url: str, packages: Sequence[str], app_password: str, lake_password: str, scope_key: bytes) -> int:
     """Run what has not run yet, each file in one transaction; the number of files run.
 
-    Raises Unavailable `kernel.database_too_old` below PostgreSQL 16, Conflict `kernel.migration_changed` when a file
-    that ran has since been edited.
+    Raises Unavailable `kernel.database_too_old` below PostgreSQL 16, Conflict `kernel.database_newer` when a newer
+    release has migrated it, `kernel.migration_changed` when a file that ran has since been edited, and
+    `kernel.migration_failed` with the file that could not run; what ran before it stays.
     """
     with psycopg.connect(admin_url, autocommit=True) as connection:
         version = connection.info.server_version
@@ -57,13 +62,54 @@ def migrate(admin_url: str, packages: Sequence[str], app_password: str, lake_pas
             "CREATE TABLE IF NOT EXISTS kernel.migration (module text, name text, digest text NOT NULL,"
             " ran_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (module, name))"
         )
-        done = {
-            (row[0], row[1]): row[2] for row in connection.execute("SELECT module, name, digest FROM kernel.migration")
-        }
+        todo = _todo(connection, packages)
         _queue(connection)
-        ran = sum(_run(connection, step, done) for step in steps(packages))
+        for step in todo:
+            _run(connection, step)
         _scope_key(connection, scope_key)
-        return ran
+        return len(todo)
+
+
+def pending(admin_url: str, packages: Sequence[str]) -> list[Step]:
+    """What has not run yet in a database that a release has made; none in a new one.
+
+    Raises Conflict `kernel.database_newer` or `kernel.migration_changed`.
+    """
+    with _connected(admin_url) as connection:
+        return _todo(connection, packages) if _made(connection) else []
+
+
+def in_use(admin_url: str) -> int:
+    """How many connections of a city's processes the database has."""
+    with _connected(admin_url) as connection:
+        row = connection.execute(
+            """SELECT count(*) FROM pg_stat_activity
+               WHERE datname = current_database() AND usename IN ('cityloom_app', 'cityloom_lake')"""
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+
+def _connected(url: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(url, autocommit=True, connect_timeout=10)
+
+
+def _made(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute("SELECT to_regclass('kernel.migration') IS NOT NULL").fetchone()
+    return row is not None and row[0]
+
+
+def _todo(connection: psycopg.Connection[Any], packages: Sequence[str]) -> list[Step]:
+    rows = connection.execute("SELECT module, name, digest FROM kernel.migration").fetchall()
+    done = {(row[0], row[1]): row[2] for row in rows}
+    known = steps(packages)
+    unknown = sorted(done.keys() - {(step.module, step.name) for step in known})
+    if unknown:
+        module, name = unknown[0]
+        raise Conflict("kernel.database_newer", file=f"{module}/migrations/{name}", more=len(unknown) - 1)
+    for step in known:
+        if done.get((step.module, step.name), step.digest) != step.digest:
+            raise Conflict("kernel.migration_changed", file=step.path)
+    return [step for step in known if (step.module, step.name) not in done]
 
 
 def _queue(connection: psycopg.Connection[Any]) -> None:
@@ -84,20 +130,21 @@ def queue_schema() -> str:
     return procrastinate.schema.SchemaManager(procrastinate.PsycopgConnector()).get_schema()
 
 
-def _run(connection: psycopg.Connection[Any], step: Step, done: dict[tuple[str, str], str]) -> int:
-    known = done.get((step.module, step.name))
-    if known == step.digest:
-        return 0
-    if known is not None:
-        raise Conflict("kernel.migration_changed", file=f"{step.module}/migrations/{step.name}")
-    with connection.transaction():
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {step.module}".encode())
-        connection.execute(step.text.encode())
-        connection.execute(
-            "INSERT INTO kernel.migration (module, name, digest) VALUES (%s, %s, %s)",
-            [step.module, step.name, step.digest],
-        )
-    return 1
+def _run(connection: psycopg.Connection[Any], step: Step) -> None:
+    try:
+        with connection.transaction():
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {step.module}".encode())
+            connection.execute(step.text.encode())
+            connection.execute(
+                "INSERT INTO kernel.migration (module, name, digest) VALUES (%s, %s, %s)",
+                [step.module, step.name, step.digest],
+            )
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        # without its details, which hold the rows themselves
+        reason = error.diag.message_primary or type(error).__name__
+        raise Conflict("kernel.migration_failed", file=step.path, reason=reason) from error
 
 
 def _roles(connection: psycopg.Connection[Any], app_password: str, lake_password: str) -> None:

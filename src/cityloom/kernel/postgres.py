@@ -25,6 +25,8 @@ from cityloom.kernel.errors import Conflict, Unavailable
 
 SYSTEM_USER = "cityloom"
 SYSTEM_STATE = Path("/var/lib/cityloom")
+MAJOR = "18"
+"""The major version of the programs that came with the wheel."""
 ADMIN = "cityloom_admin"
 DATABASE = "cityloom"
 ORPHANS_LEAVE_WITHIN = 30.0
@@ -55,8 +57,8 @@ Talk = Callable[[str], None]
 
 
 def shipped_binaries() -> Path:
-    """Folder of the PostgreSQL 18 programs that came with the wheel."""
-    return _wheel() / "pginstall18" / "bin"
+    """Folder of the PostgreSQL programs that came with the wheel."""
+    return _wheel() / f"pginstall{MAJOR}" / "bin"
 
 
 def _wheel() -> Path:
@@ -95,11 +97,16 @@ class Server:
     def start(self) -> None:
         """Make the cluster at first use, start the server and wait until it takes connections.
 
-        Raises Conflict `kernel.home_in_use` if another process watches this home.
+        Raises Conflict `kernel.home_in_use` if another process watches this home, `kernel.database_other_major` if its
+        cluster is of another major version than the programs, which cannot open it.
         """
         self.lock()
-        if not (self.data / "PG_VERSION").exists():
+        version = self.data / "PG_VERSION"
+        if not version.exists():
             self._initialise()
+        elif (found := version.read_text().strip()) != MAJOR:
+            self._unlock()
+            raise Conflict("kernel.database_other_major", found=found, needed=MAJOR, folder=str(self.data))
         self.adopted = self._running_pid()
         if self.adopted is None:
             self._forget_stale_pid()
@@ -118,7 +125,9 @@ class Server:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             handle.seek(0)
-            raise Conflict("kernel.home_in_use", home=str(self.home), pid=handle.read().strip() or "?") from None
+            pid = handle.read().strip() or "?"
+            handle.close()
+            raise Conflict("kernel.home_in_use", home=str(self.home), pid=pid) from None
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
@@ -191,6 +200,9 @@ class Server:
         if self.process:
             self.process.wait()
             self.process = None
+        self._unlock()
+
+    def _unlock(self) -> None:
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -218,7 +230,7 @@ class Server:
         if self.user is None or _reachable(shipped, self.user):
             return shipped
         stamp = hashlib.sha256(str((shipped / "postgres").stat().st_size).encode()).hexdigest()[:8]
-        copy = SYSTEM_STATE / f"postgresql-18-{stamp}"
+        copy = SYSTEM_STATE / f"postgresql-{MAJOR}-{stamp}"
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             draft = copy.with_name(f"{copy.name}.{os.getpid()}")

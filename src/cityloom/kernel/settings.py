@@ -92,6 +92,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         Meta(description="New deliveries are refused below this much free disk, so that accepted ones can end.", ge=0),
     ] = 1024
+    log_days: Annotated[
+        int,
+        Meta(
+            description="Days that logs are kept in home/logs. Fewer than six months may not be chosen "
+            "(网络安全法, art. 21), and six months have up to 184 days.",
+            ge=184,
+        ),
+    ] = 184
+    alarm_limits: Annotated[
+        str,
+        Meta(
+            description="Limits of gauges that shall be other than they are: name=warning:alarm, separated by commas, "
+            "such as exchange.waiting=120:600; `cityloom status` shows names, units and limits."
+        ),
+    ] = ""
 
     @property
     def secrets(self) -> Path:
@@ -107,6 +122,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def audit_files(self) -> Path:
         """Folder of the audit log's leaves and signed heads."""
         return self.home / "audit"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs of past and present days."""
+        return self.home / "logs"
 
     @property
     def lake_files(self) -> str:

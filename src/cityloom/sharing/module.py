@@ -5,6 +5,7 @@ from datetime import timedelta
 from cityloom.kernel.manifest import Job, Listener, Module
 from cityloom.kernel.packs import Packs
 from cityloom.sharing import commands, jobs, routes, spec
+from cityloom.sharing.api import gauges
 
 
 def check(packs: Packs) -> None:
@@ -26,5 +27,6 @@ MODULE = Module(
         Job("clean", jobs.clean, timedelta(minutes=10)),
     ),
     listeners=(Listener("sharing.deadlines", ("flow.notice", "flow.recounted"), jobs.hear),),
+    gauges=gauges.GAUGES,
     check=check,
 )

@@ -336,7 +336,8 @@ def _twins(request: AnyRequest) -> Twins:
 
 def _asked(request: AnyRequest, grant: str, way: str, question: Question) -> Asked:
     purpose = questions.check_purpose(request.headers.get("x-purpose", ""))
-    return Asked(grant, way, question, identity.credentials(request), purpose, http.request_number(request))
+    shown, number = identity.credentials(request), http.request_number(request)
+    return Asked(grant, way, question, shown, purpose, number, lambda who: identity.note_account(request, who))
 
 
 def _desk(request: AnyRequest) -> Desk:

@@ -36,7 +36,7 @@ from cityloom.kernel import jobs, lanes, log, metrics
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NotFound, Problem, Unavailable
+from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NoRoom, NotFound, Problem, Unavailable
 
 logger = log.logger("exchange")
 
@@ -183,7 +183,7 @@ def _need_room(ctx: Context, delivery: Delivery) -> None:
         free = shutil.disk_usage(files).free >> 20
         needed = (ROOM * (delivery.bytes or 0)) >> 20
         if free < needed:
-            raise Unavailable("kernel.disk_full", free=free, needed=needed)
+            raise NoRoom("kernel.disk_full", free=free, needed=needed)
 
 
 def _check(ctx: Context, cursor: duckdb.DuckDBPyConnection, delivery: Delivery) -> gate.Checked:

@@ -154,14 +154,17 @@ class Census(msgspec.Struct, frozen=True):
     datasets: int
     deliveries: int
     records: int
+    unreconciled: int
+    """Deliveries whose rows in are not accepted + quarantined + duplicates."""
 
 
 def census(db: Database, lake: Lake) -> Census:
     """Count datasets, deliveries and records, the last in the lake itself."""
     with db.begin(PLATFORM) as tx:
         names, deliveries_kept = [row.name for row in ledger.datasets(tx)], ledger.count(tx)
+        unreconciled = ledger.unreconciled(tx)
     with lake.session() as cursor:
-        return Census(len(names), deliveries_kept, upkeep.count_records(cursor, names))
+        return Census(len(names), deliveries_kept, upkeep.count_records(cursor, names), unreconciled)
 
 
 def _work(ctx: Context, cursor: duckdb.DuckDBPyConnection, term: lanes.Term, step: Callable[[], None]) -> None:

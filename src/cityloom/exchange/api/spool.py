@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -15,8 +14,9 @@ from anyio import CancelScope, current_time, move_on_after, to_thread
 from cityloom.exchange.api import deliveries
 from cityloom.exchange.contracts import Spooled
 from cityloom.exchange.store.ledger import Delivery
+from cityloom.kernel import disk
 from cityloom.kernel.context import Context
-from cityloom.kernel.errors import BadRequest, TooLarge, Unavailable
+from cityloom.kernel.errors import BadRequest, NoRoom, TooLarge, Unavailable
 
 BEAT = 4.0
 GATHER = 1 << 20
@@ -38,17 +38,17 @@ class Writer:
         self._checked = 0
         if length is not None and length > self.limit:
             raise TooLarge("exchange.delivery_too_large", limit=ctx.settings.delivery_max_mib)
-        self._need_room(length or 0)
+        disk.require(ctx.settings, length or 0)
         self._file = self.path.open("xb")
 
     def write(self, chunk: bytes) -> None:
-        """Add bytes. Raises TooLarge or Unavailable `kernel.disk_full`."""
+        """Add bytes. Raises TooLarge or NoRoom `kernel.disk_full`."""
         self.bytes += len(chunk)
         if self.bytes > self.limit:
             raise TooLarge("exchange.delivery_too_large", limit=self.ctx.settings.delivery_max_mib)
         if self.bytes - self._checked > CHECK_EVERY:
             self._checked = self.bytes
-            self._need_room(0)
+            disk.require(self.ctx.settings, 0)
         self.digest.update(chunk)
         try:
             self._file.write(chunk)
@@ -72,12 +72,6 @@ class Writer:
             self._file.close()
         self.path.unlink(missing_ok=True)
 
-    def _need_room(self, coming: int) -> None:
-        free = shutil.disk_usage(self.ctx.settings.spool).free >> 20
-        needed = self.ctx.settings.min_free_mib + 2 * (coming >> 20)
-        if free < needed:
-            raise Unavailable("kernel.disk_full", free=free, needed=needed)
-
 
 def _sync_folder(folder: Path) -> None:
     """The name of a new file is on disk only when its folder is."""
@@ -90,7 +84,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _full(error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable("kernel.disk_full", free=0, needed="?")
+        return NoRoom("kernel.disk_full", free=0, needed="?")
     return error
 
 

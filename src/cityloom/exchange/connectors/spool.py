@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cityloom.exchange.connectors.sources import Bounds, Format
-from cityloom.kernel.errors import Invalid, TooLarge, Unavailable
+from cityloom.kernel.errors import Invalid, NoRoom, TooLarge, Unavailable
 
 BATCH = 10_000
 SUFFIXES: dict[str, Format] = {
@@ -46,7 +46,7 @@ class Spool:
 def spooled(into: Path, bounds: Bounds) -> Iterator[Spool]:
     """A new file in the folder `into`; whatever fails within the block takes it away.
 
-    Raises Unavailable `kernel.disk_full`.
+    Raises NoRoom `kernel.disk_full`.
     """
     spool = Spool(into / f"pull-{uuid4().hex}", bounds)
     try:
@@ -54,7 +54,7 @@ def spooled(into: Path, bounds: Bounds) -> Iterator[Spool]:
     except OSError as error:
         spool.path.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+            raise NoRoom("kernel.disk_full", free=0, needed="?") from error
         raise
     except BaseException:
         spool.path.unlink(missing_ok=True)

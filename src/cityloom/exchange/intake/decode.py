@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from cityloom.exchange.intake.limits import MIB, Limits
-from cityloom.kernel.errors import Invalid, TooLarge, Unavailable, Unsupported
+from cityloom.kernel.errors import Invalid, NoRoom, TooLarge, Unsupported
 
 Charset = Literal["utf-8", "gb18030", "utf-16-le", "utf-16-be"]
 
@@ -67,7 +67,7 @@ def unpack(path: Path, into: Path, limits: Limits) -> Path:
     """`path` itself, or `into` holding what the gzip file at `path` unpacks to; told by its first bytes.
 
     Raises TooLarge `exchange.unpacked_too_large`, `exchange.ratio_too_high` (writing stops there, and `into` is
-    removed), Invalid `exchange.gzip_broken`, Unavailable `kernel.disk_full`.
+    removed), Invalid `exchange.gzip_broken`, NoRoom `kernel.disk_full`.
     """
     with path.open("rb") as source:
         if source.read(2) != GZIP:
@@ -82,7 +82,7 @@ def decode(path: Path, into: Path, declared: str = "") -> Decoded:
 
     `declared` is the charset the sender named, or nothing: it wins, unless the bytes say plainly otherwise.
     Raises Invalid `exchange.file_empty`, `exchange.charset_contradicts`, Unsupported `exchange.charset_unknown`,
-    `exchange.not_text`, Unavailable `kernel.disk_full`.
+    `exchange.not_text`, NoRoom `kernel.disk_full`.
     """
     wanted = _spelled(declared)
     with path.open("rb") as source:
@@ -279,7 +279,7 @@ def _write(into: Path, pieces: Iterator[bytes]) -> None:
     except OSError as error:
         into.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Unavailable("kernel.disk_full", free=0, needed="?") from error
+            raise NoRoom("kernel.disk_full", free=0, needed="?") from error
         raise
     except BaseException:
         into.unlink(missing_ok=True)

@@ -87,7 +87,7 @@ def open_source(
     `charset` is what the sender declared, `sheet_name` the sheet of a workbook (else the first that shows), `fields`
     what the dataset has: an NDJSON key that the first thousand lines lack is known by it.
     Raises Invalid, TooLarge, Unsupported, NotFound with a code of words/intake.yaml, also out of the block, when the
-    fault is only met there (a workbook that is broken further down); Unavailable `kernel.disk_full`.
+    fault is only met there (a workbook that is broken further down); NoRoom `kernel.disk_full`.
     """
     unpacked, decoded = (scratch / f"{uuid4().hex}{ending}" for ending in (".unpacked", ".utf8"))
     try:

@@ -305,6 +305,22 @@ def backlog(tx: Transaction) -> int:
     return tx.scalar(int, "SELECT count(*) FROM exchange.delivery WHERE state IN ('received', 'committing')")
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """A delivery that waits, and since when."""
+
+    dataset: str
+    received_at: datetime
+
+
+def oldest_waiting(tx: Transaction) -> Waiting | None:
+    """The delivery that was received first and is not decided."""
+    return tx.first(
+        Waiting,
+        """SELECT dataset, received_at FROM exchange.delivery WHERE state IN ('received', 'committing', 'withdrawing')
+             AND received_at IS NOT NULL ORDER BY received_at LIMIT 1""",
+    )
+
+
 def reset(tx: Transaction, delivery: Delivery, state: State) -> int:
     """The commit never happened: back to where it was."""
     return tx.execute(
@@ -425,6 +441,15 @@ def day(tx: Transaction, start: datetime, end: datetime) -> list[DayRow]:
            WHERE received_at >= %s AND received_at < %s AND state IN ('accepted', 'withdrawing', 'withdrawn')
            GROUP BY dataset ORDER BY dataset""",
         [start, end],
+    )
+
+
+def unreconciled(tx: Transaction) -> int:
+    """Decided deliveries whose rows in are not accepted + quarantined + duplicates."""
+    return tx.scalar(
+        int,
+        """SELECT count(*) FROM exchange.delivery WHERE state IN ('accepted', 'withdrawing', 'withdrawn')
+             AND rows_in IS DISTINCT FROM accepted + quarantined + duplicates""",
     )
 
 

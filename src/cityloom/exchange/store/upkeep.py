@@ -54,6 +54,16 @@ def _inlined(cursor: duckdb.DuckDBPyConnection) -> set[str]:
     return {table for table, holder in holders if _any(cursor, f"{METADATA}.{sql.name(holder)}")}
 
 
+def most_files(cursor: duckdb.DuckDBPyConnection) -> tuple[int, str]:
+    """How many files the table has that has most, and its name."""
+    row = cursor.execute(
+        f"""SELECT count(*), t.table_name FROM {METADATA}.ducklake_data_file f
+            JOIN {METADATA}.ducklake_table t ON t.table_id = f.table_id AND t.end_snapshot IS NULL
+            WHERE f.end_snapshot IS NULL GROUP BY t.table_name ORDER BY 1 DESC, 2 LIMIT 1"""
+    ).fetchone()
+    return (row[0], row[1]) if row else (0, "")
+
+
 def flush(cursor: duckdb.DuckDBPyConnection, table: str) -> None:
     """Write rows and deletions that lie in PostgreSQL into files, those of the past too. In a lake commit of its own."""
     cursor.execute(

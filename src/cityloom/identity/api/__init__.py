@@ -49,6 +49,7 @@ def open_context(request: Request[Any, Any, Any], must_have_changed: bool = True
     """
     parts = http.parts_of(request)
     principal = authenticate(parts, credentials(request), must_have_changed)
+    note_account(request, principal)
     purpose = request.headers.get("x-purpose", "")
     if not PURPOSE.fullmatch(purpose):
         raise BadRequest("identity.purpose_wrong")
@@ -61,12 +62,19 @@ def open_context(request: Request[Any, Any, Any], must_have_changed: bool = True
     )
 
 
+def note_account(request: Request[Any, Any, Any], who: Principal) -> None:
+    """Let the log of the request know who sent it."""
+    http.note_caller(request, account=who.name, organisation=who.organisation)
+
+
 def credentials(request: Request[Any, Any, Any]) -> Credentials:
     """What a request shows of who sends it."""
     settings = http.parts_of(request).settings
     names = browser.cookie_names(settings.secure_cookies)
     peer, trusted = request.client.host if request.client else "", entrance.listed(settings.trusted_proxies)
     proxied = request.headers if entrance.within(peer, trusted) else {}
+    address = entrance.client_address(peer, proxied.get("x-forwarded-for", ""), trusted)
+    http.note_caller(request, address=address)
     return Credentials(
         method=request.method,
         authorization=request.headers.get("authorization", ""),
@@ -75,6 +83,6 @@ def credentials(request: Request[Any, Any, Any]) -> Credentials:
         origin=request.headers.get("origin", ""),
         fetch_site=request.headers.get("sec-fetch-site", ""),
         host=request.headers.get("host", ""),
-        address=entrance.client_address(peer, proxied.get("x-forwarded-for", ""), trusted),
+        address=address,
         certificate=entrance.fingerprint(proxied.get("client-cert", ""), proxied.get("x-ssl-client-cert", "")),
     )

@@ -7,7 +7,7 @@ every use and its audit entries, and commits; only then is each question answere
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,8 @@ class Asked(msgspec.Struct, frozen=True):
     credentials: Credentials
     purpose: str
     request: str
+    known: Callable[[Principal], None] = lambda _: None
+    """Is told who asks, once that is known."""
 
     @property
     def claims(self) -> dict[str, Any]:
@@ -142,6 +144,8 @@ class Answerer:
         permitted, refused = [], []
         for place, (asked, who) in enumerate(zip(group, people, strict=True)):
             grant = grants.get(asked.grant)
+            if isinstance(who, Principal):
+                asked.known(who)
             problem = who if isinstance(who, Exception) else self._refusal(who, asked, grant, now)
             if problem is None and grant is not None and isinstance(who, Principal):
                 permitted.append(Permitted(place, asked, who, grant))

@@ -72,6 +72,11 @@ def due(tx: Transaction, now: datetime, limit: int) -> list[WebhookRow]:
     )
 
 
+def held(tx: Transaction) -> int:
+    """How many are held by a page that was never taken."""
+    return tx.scalar(int, "SELECT count(*) FROM sharing.webhook WHERE state = 'held'")
+
+
 def taken(tx: Transaction, row: WebhookRow, upto: int, sent: bool, now: datetime, next_at: datetime) -> bool:
     """Everything up to here was taken (or there was nothing to send); False if it was changed meanwhile."""
     changed = tx.execute(

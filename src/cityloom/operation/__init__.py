@@ -1,0 +1,1 @@
+"""How the city's machinery is: gauges of all modules, and alarms."""

@@ -1,0 +1,42 @@
+"""What crosses the border of operation."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Level = Literal["ok", "warning", "alarm"]
+ORDER: tuple[Level, ...] = ("ok", "warning", "alarm")
+"""From good to bad."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """From which value on it is a warning, and an alarm. When `alarm` is the lower one, less is worse."""
+
+    warning: float
+    alarm: float
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One gauge: what was measured last, and the level it has had since when."""
+
+    name: str
+    title: str
+    level: Level
+    value: float
+    unit: str
+    subject: str
+    """What the value is the worst of, such as a dataset or a folder."""
+    warning: float
+    alarm: float
+    since: datetime
+    seen_at: datetime
+
+
+class Health(msgspec.Struct, frozen=True):
+    """All gauges, the worst first, and the level of the worst."""
+
+    level: Level
+    current: bool
+    """False when nothing was measured for two minutes: then no job worker runs, which is an alarm."""
+    gauges: tuple[Measured, ...]
