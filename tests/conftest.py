@@ -21,7 +21,7 @@ from scratch import Scratch
 
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.catalogue", "cityloom.exchange", "cityloom.sharing",
-    "cityloom.quality",
+    "cityloom.quality", "cityloom.appraisal",
 )  # fmt: skip
 TEMPLATE = "migrated"
 

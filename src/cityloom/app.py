@@ -7,6 +7,7 @@ from datetime import timedelta
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from cityloom.appraisal.module import MODULE as APPRAISAL
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
@@ -82,7 +83,7 @@ FLOWS = Module(
         Job("recount_deadlines", recount_deadlines, timedelta(minutes=10)),
     ),
 )
-MODULES: tuple[Module, ...] = (AUDIT, FLOWS, IDENTITY, CATALOGUE, EXCHANGE, SHARING, QUALITY)
+MODULES: tuple[Module, ...] = (AUDIT, FLOWS, IDENTITY, CATALOGUE, EXCHANGE, SHARING, QUALITY, APPRAISAL)
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS)))
 
 

@@ -10,7 +10,7 @@ from house_tree import Rule, Tree
 
 PACKAGE = "src/cityloom/"
 NOT_MODULES = {"bench", "demo", "devtools", "kernel", "samplecity"}
-FLOORS = ("kernel", "identity", "catalogue", "exchange", "sharing", "quality", "registers", "indicators")
+FLOORS = ("kernel", "identity", "catalogue", "exchange", "sharing", "quality", "registers", "indicators", "appraisal")
 SIBLINGS = {"sensing": "exchange", "cases": "indicators", "services": "indicators", "opendata": "indicators"}
 ROOMS = {
     "__init__.py", "module.py", "routes.py", "commands.py", "jobs.py", "api.py", "rules.py", "store.py", "spec.py",
