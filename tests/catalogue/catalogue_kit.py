@@ -9,12 +9,12 @@ import psycopg
 from litestar.testing import TestClient
 
 from cityloom import app
+from cityloom.catalogue import jobs
 from cityloom.catalogue.api import resources
 from cityloom.catalogue.contracts import Resource
-from cityloom.catalogue.jobs import regrade
+from cityloom.catalogue.module import MODULE
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.jobs import Timers, platform_context
-from cityloom.kernel.manifest import Listener
 
 START = datetime(2026, 3, 2, 2, tzinfo=UTC)
 PACK = "{name: town, title: {en: Town, zh: 小镇}, version: '1', keeper: data, city: true, needs: [base]}"
@@ -47,11 +47,13 @@ fields:
 """
 RIGHTS = (
     "catalogue.write", "catalogue.retire", "catalogue.demand", "catalogue.follow", "catalogue.answer_demand",
-    "catalogue.hear_report",
+    "catalogue.hear_report", "catalogue.draft", "catalogue.review", "catalogue.read_draft", "catalogue.dispute",
+    "catalogue.answer_dispute", "catalogue.rule", "catalogue.read_dispute",
 )  # fmt: skip
 TABLES = (
     "resource", "resource_revision", "item_source", "announcement", "follower", "demand", "partner", "search",
-    "code_counter", "last_change", "lineage", "term", "entry",
+    "code_counter", "last_change", "lineage", "term", "entry", "setback", "message", "draft",
+    "dispute",
 )  # fmt: skip
 
 
@@ -118,9 +120,15 @@ class Town(msgspec.Struct, frozen=True):
             return [msgspec.json.decode(row[0]) for row in found]
 
     def hear(self) -> None:
-        """Hand out events to the catalogue's own listener, as a worker does every second."""
-        listener = Listener("regrade", ("catalogue.changed",), regrade)
-        Timers(self.parts, {}, [listener]).hand_out(listener)
+        """Hand out events to the catalogue's own listeners, as a worker does every second."""
+        for listener in MODULE.listeners:
+            Timers(self.parts, {}, [listener]).hand_out(listener)
+
+    def work(self) -> None:
+        """What a worker does by itself in the course of a day."""
+        app.tell_deadlines(self.platform)
+        jobs.bring_into_force(self.platform)
+        self.hear()
 
     def resource(self, id: str) -> Resource:
         return resources.find(self.platform, id)

@@ -20,7 +20,7 @@ from scratch import Scratch
 def town(scratch: Scratch, tmp_path: Path) -> Iterator[Town]:
     """A city whose pack is `town`, installed."""
     folder = tmp_path / "packs"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     write_pack(folder)
     settings = msgspec.structs.replace(scratch.settings, packs=str(folder), city="town", language="en")
     opened, clock = app.open_parts(settings), TurnedClock()
@@ -54,3 +54,9 @@ def housing(town: Town, http: "TestClient[Any]") -> Door:
 @pytest.fixture
 def district(town: Town, http: "TestClient[Any]") -> Door:
     return door(town, http, "district_one")
+
+
+@pytest.fixture
+def data(town: Town, http: "TestClient[Any]") -> Door:
+    """The platform's own organisation, which reviews and rules."""
+    return door(town, http, "data")

@@ -78,6 +78,55 @@ def test_ids_too_long_or_twice_are_refused(town: Town, district: Door) -> None:
     assert district.get(f"resources/one~{long[:-1]}")["revision"] == 1
 
 
+def test_one_code_is_one_resources(town: Town, district: Door) -> None:
+    well, post = change(1, "well", "井盖"), change(2, "post", "灯杆")
+    before = town.everything()
+    told = refused(hear(district, report(well, {**post, "code": well["code"]})), 422, "catalogue.report_code_twice")
+    assert all(each in told["detail"] for each in ("301000/1", "well", "post"))
+    assert town.everything() == before
+    assert hear(district, report(well, post)).json()["added"] == 2
+    before = town.everything()
+    taken = {**change(3, "lamp", "路灯"), "code": "301000/1"}
+    told = refused(hear(district, report(taken, since=2)), 409, "catalogue.report_code_held")
+    assert all(each in told["detail"] for each in ("301000/1", "well", "lamp"))
+    gone = {**change(3, "post", "灯杆"), "code": "301000/1", "record": None}
+    refused(hear(district, report(gone, since=2)), 409, "catalogue.report_code_held")
+    assert town.everything() == before
+
+
+def test_codes_move_between_resources_within_a_report(town: Town, district: Door) -> None:
+    assert hear(district, report(change(1, "well", "井盖"), change(2, "post", "灯杆"))).json()["added"] == 2
+    swapped = [{**change(3, "post", "灯杆"), "code": "301000/1"}, {**change(4, "well", "井盖"), "code": "301000/2"}]
+    assert hear(district, report(*swapped, since=2)).json()["changed"] == 2
+    assert [town.resource(f"one~{id}").code for id in ("post", "well")] == ["one:301000/1", "one:301000/2"]
+    follows = [{**change(5, "lamp", "路灯"), "code": "301000/1"}, change(6, "post", "灯杆")]
+    assert hear(district, report(*follows, since=4)).json() == {
+        "catalogue": "one", "until": 6, "added": 1, "changed": 1, "retired": 0, "unchanged": 0,
+    }  # fmt: skip
+    assert town.resource("one~post").code == "one:301000/6"
+
+
+def test_an_export_with_what_others_report_is_handed_in_again(town: Town, district: Door) -> None:
+    told = [change(1, "well", "井盖"), change(2, "post", "灯杆")]
+    told = [{**each, "record": {**each["record"], "keeper": "district_one"}} for each in told]
+    assert hear(district, report(*told)).json()["added"] == 2
+    content = district.call("GET", "guide.xlsx", params={"keeper": "district_one"}).content
+    again = district.call("POST", "guide-imports", content=content).json()
+    assert (again["unchanged"], again["refused"]) == (2, 0), again
+    turtle = district.call("GET", "dcat.ttl", params={"keeper": "district_one"}).text
+    sent = {"content": turtle.replace("井盖", "窨井盖").encode(), "headers": {"content-type": "text/turtle"}}
+    changed = district.call("POST", "dcat-imports", **sent).json()
+    assert [each["code"] for each in changed["faults"]] == ["catalogue.kept_elsewhere"]
+    assert changed["unchanged"] == 1
+
+
+def test_a_grade_that_rose_there_rises_here(town: Town, district: Door) -> None:
+    well = change(1, "well", "井盖")
+    assert hear(district, report(well)).json()["added"] == 1
+    assert hear(district, report({**well, "sequence": 2, "grade": 3}, since=1)).json()["changed"] == 1
+    assert town.resource("one~well").grade == 3
+
+
 def test_a_name_that_another_took_with_an_empty_report_is_anothers(town: Town, district: Door, housing: Door) -> None:
     assert hear(housing, report()).status_code == 200
     before = town.everything()

@@ -1,6 +1,7 @@
 """DCAT-AP 3: valid by its shapes, lossless both ways, tolerant of others', exact about faults."""
 
 import json
+import socket
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -127,6 +128,118 @@ def test_a_foreign_catalogue_is_understood_and_its_faults_are_named(town: Town, 
     assert mine["unchanged"] == 1
 
 
+PREFIXES = """
+@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .
+@prefix foaf: <http://xmlns.com/foaf/0.1/> . @prefix cl: <urn:cityloom:catalogue:> .
+@prefix csvw: <http://www.w3.org/ns/csvw#> .
+<https://e.org/ok> a dcat:Dataset ; dct:title "好的"@zh ; dct:publisher [ foaf:name "住房和建设局" ] .
+"""
+OURS = 'dct:publisher [ foaf:name "住房和建设局" ]'
+
+
+@pytest.mark.parametrize(
+    ("said", "faults", "taken"),
+    [
+        (
+            f'[] a dcat:Dataset ; dct:title "匿名二" . [] a dcat:Dataset ; dct:title "匿名"@zh ; {OURS} .',
+            {("[] 匿名二", "dct:publisher", "no_publisher")}, 2,
+        ),
+        (
+            '_:x a dcat:Dataset ; dct:title "自环" ; dct:publisher _:x ; dct:conformsTo _:x ; dcat:distribution _:x .',
+            {("[] 自环", "dct:publisher", "keeper_unknown")}, 1,
+        ),
+        (
+            f'''<https://e.org/e> a dcat:Dataset ; dct:title "e" ; {OURS} ; dct:conformsTo [
+            csvw:column [ csvw:name "x" ; csvw:datatype "geometry" ; cl:grade "9" ],
+              [ csvw:name "y" ; cl:grade "high" ; cl:length "long" ] ] .''',
+            {
+                ("https://e.org/e", "csvw:datatype ([] x)", "value_left_out"),
+                ("https://e.org/e", "cl:grade ([] x)", "value_unknown"),
+                ("https://e.org/e", "cl:grade ([] y)", "value_unknown"),
+                ("https://e.org/e", "cl:length ([] y)", "number_wrong"),
+            }, 1,
+        ),
+        (
+            f'''<https://e.org/a> a dcat:Dataset ; dct:title "a" ; {OURS} ; cl:derivedFrom ("b") .
+            <https://e.org/b> a dcat:Dataset ; dct:title "b" ; {OURS} ; cl:derivedFrom ("a") .
+            <https://e.org/early> a dcat:Dataset ; dct:title "early" ; {OURS} ; cl:derivedFrom ("late") .
+            <https://e.org/late> a dcat:Dataset ; dct:title "late" ; {OURS} .''',
+            {
+                ("https://e.org/a", "cl:derivedFrom", "derived_circle"),
+                ("https://e.org/b", "cl:derivedFrom", "derived_circle"),
+            }, 3,
+        ),
+        (
+            '<rel/a> a dcat:Dataset ; dct:title "rel" ; dct:publisher <housing> . <rel/b> a dcat:Dataset ; dct:title "b" .',
+            {("rel/b", "dct:publisher", "no_publisher")}, 2,
+        ),
+        (
+            f'''<https://e.org/a> a dcat:Dataset ; dct:title "a" ; {OURS} ; dct:accessRights <http://example.org/ar/who> ;
+              dct:accrualPeriodicity <http://publications.europa.eu/resource/authority/frequency/NOSUCH> .
+            <https://e.org/s> a dcat:Dataset ; dct:title "s" ; {OURS} ; cl:sharing "maybe" ; cl:sharingWay "pigeon" ;
+              dcat:distribution [ cl:carrier "papyrus" ] .''',
+            {
+                ("https://e.org/a", "dct:accessRights", "value_left_out"),
+                ("https://e.org/a", "dct:accrualPeriodicity", "value_unknown"),
+                ("https://e.org/s", "cl:sharing", "value_unknown"),
+                ("https://e.org/s", "cl:sharingWay", "value_unknown"),
+                ("https://e.org/s", "cl:carrier ([])", "value_unknown"),
+            }, 1,
+        ),
+        (
+            f'<https://e.org/a> a dcat:Dataset ; dct:title "{"长" * 100_000}" ; dct:description "{"x" * 100_000}" ; {OURS} .',
+            {("https://e.org/a", "dct:title", "too_long"), ("https://e.org/a", "dct:description", "too_long")}, 1,
+        ),
+        (
+            f'<https://f.org/ok> a dcat:Dataset ; dct:title "别的"@zh ; {OURS} .',
+            {("https://f.org/ok", "dct:title", "twice")}, 1,
+        ),
+    ],
+    ids=["blank", "itself", "items", "circle", "relative", "vocabulary", "huge", "twice"],
+)  # fmt: skip
+def test_every_fault_is_named_by_node_and_property_and_the_rest_is_taken(
+    town: Town, housing: Door, said: str, faults: set[tuple[str, str, str]], taken: int
+) -> None:
+    done = hand_in(housing, PREFIXES + said).json()
+    assert {(each["subject"], each["column"], each["code"].rpartition(".")[2]) for each in done["faults"]} == faults
+    assert all(each["problem"] and each["remedy"] for each in done["faults"])
+    assert done["added"] == taken
+    assert done["read"] == taken + done["refused"]
+
+
+@pytest.mark.parametrize("charset", ["gb18030", "utf-8-sig", "utf-16"])
+def test_a_file_as_editors_here_save_it_is_read(housing: Door, charset: str) -> None:
+    assert hand_in(housing, PREFIXES.encode(charset)).json()["added"] == 1
+    rdf = """<?xml version="1.0" encoding="utf-16"?><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+      xmlns:dct="http://purl.org/dc/terms/" xmlns:dcat="http://www.w3.org/ns/dcat#"><dcat:Dataset r:about="https://e.org/x">
+      <dct:title>x</dct:title><dct:publisher r:resource="https://e.org/housing"/></dcat:Dataset></r:RDF>"""
+    if charset == "utf-16":
+        assert hand_in(housing, rdf.encode(charset), "application/rdf+xml").json()["added"] == 1
+        evil = rdf.replace("?>", '?><!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]>').replace(">x<", ">&x;<")
+        refused(hand_in(housing, evil.encode(charset), "application/rdf+xml"), 422, "catalogue.rdf_broken")
+
+
+def test_what_cannot_be_parsed_is_named_by_its_line(housing: Door) -> None:
+    told = refused(hand_in(housing, PREFIXES + '<https://e.org/a> dct:title "b"@en_US .'), 422, "catalogue.rdf_broken")
+    assert (
+        "line 6, expected '.' or '}' or ']' at end of statement: <https://e.org/a> dct:title \"b\"@en_US ."
+        in told["detail"]
+    )
+
+
+def test_no_context_is_ever_fetched(housing: Door) -> None:
+    """Neither that of the file nor one inside a term: whoever listens there hears nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/context.jsonld"
+        inside = {"dct": "http://purl.org/dc/terms/", "p": {"@id": "dct:publisher", "@context": address}}
+        for context in (address, [address], inside, {"@import": address}):
+            content = json.dumps({"@context": context, "@id": "https://e.org/a", "p": {"@id": "housing"}})
+            refused(hand_in(housing, content, "application/ld+json"), 422, "catalogue.rdf_broken")
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
 def test_a_file_of_another_organisation_is_refused_and_changes_nothing(town: Town, stocked: Door, psb: Door) -> None:
     content = fetch(stocked, "ttl", keeper="housing")
     before = town.everything()
@@ -195,9 +308,11 @@ def test_every_description_survives_the_way_there_and_back(wished: ResourceWish)
         assert msgspec.structs.asdict(found.wish) == msgspec.structs.asdict(wished)
 
 
-@pytest.mark.parametrize("name", ["length", "grade"])
-@pytest.mark.parametrize(("said", "taken"), [("²", 1), ("9" * 5000, 0), ("9" * 10, 0), ("2", 1)])
-def test_a_number_that_is_none_is_no_crash(town: Town, housing: Door, name: str, said: str, taken: int) -> None:
+@pytest.mark.parametrize(("name", "code"), [("length", "number_wrong"), ("grade", "value_unknown")])
+@pytest.mark.parametrize(("said", "taken"), [("²", 0), ("9" * 5000, 0), ("9" * 10, 0), ("2", 1)])
+def test_a_number_that_is_none_is_a_fault(
+    town: Town, housing: Door, name: str, code: str, said: str, taken: int
+) -> None:
     housing.describe("estate", wish("小区", "housing", item("编码", grade=3, length=7)))
     told = fetch(housing, "ttl", keeper="housing").decode()
     graph = Graph().parse(data=told, format="turtle")
@@ -206,7 +321,7 @@ def test_a_number_that_is_none_is_no_crash(town: Town, housing: Door, name: str,
     done = hand_in(housing, graph.serialize(format="turtle"), effective_on="2026-05-01")
     assert done.status_code == 200, done.text
     assert done.json()["refused"] == 1 - taken, done.text
-    assert {each["code"] for each in done.json()["faults"]} == ({"catalogue.rdf.value_wrong"} if not taken else set())
+    assert {each["code"] for each in done.json()["faults"]} == (set() if taken else {f"catalogue.rdf.{code}"})
 
 
 @pytest.mark.parametrize(

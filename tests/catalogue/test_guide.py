@@ -8,12 +8,14 @@ import pytest
 from catalogue_kit import Door, Town, item, refused, wish
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from litestar.testing import TestClient
 from openpyxl import Workbook, load_workbook
 
 from cityloom.catalogue import intake
 from cityloom.catalogue.api import dcat, guide
+from cityloom.catalogue.routes import files
 from cityloom.catalogue.rules import columns, sheet
-from cityloom.identity.api import accounts
+from cityloom.identity.api import accounts, services
 from cityloom.identity.contracts import Role
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
@@ -130,15 +132,138 @@ def test_faults_are_named_by_row_and_column_and_good_rows_are_kept(town: Town, h
         (3, "共享类型", "sheet.value_unknown"),
         (3, "更新周期", "sheet.value_unknown"),
         (3, "发布日期", "sheet.day_wrong"),
-        (4, "", "resource.refusal_without_law"),
-        (5, "", "sheet.not_yours"),
+        (4, "不予共享依据", "resource.refusal_without_law"),
+        (5, "信息资源提供方", "sheet.not_yours"),
         (6, "信息资源提供方", "sheet.keeper_unknown"),
         (7, "共享类型", "sheet.sharing_untold"),
-        (8, "", "resource.no_items"),
+        (8, "信息项名称", "resource.no_items"),
     }
     assert all(each["problem"] and each["subject"] for each in done["faults"])
     assert housing.get("resources", keeper="housing")["total"] == 1
     assert housing.get("resources", keeper="psb")["total"] == 1
+
+
+def named(report: dict[str, Any]) -> set[tuple[int, str, str]]:
+    """Where each fault is, and what it is."""
+    assert all(each["problem"] and each["remedy"] for each in report["faults"]), report["faults"]
+    return {(each["row"], each["column"], each["code"].rpartition(".")[2]) for each in report["faults"]}
+
+
+def test_a_form_with_a_cover_group_headers_and_a_foot_is_understood(town: Town, housing: Door) -> None:
+    """Two title rows, headers over two rows, days as numbers, full width, a total and signatures, a hidden sheet."""
+    made = Workbook()
+    made.worksheets[0].append(["填表说明：请如实填写"])
+    page = made.create_sheet("目录")
+    for row in (
+        ["某市政务信息资源目录编制表"],
+        ["填报单位：住房和建设局", None, "填报日期：", "2025年3月"],
+        ["序号", "信息资源名称", "信息资源提供方", "信息项信息", None, "共享属性", None, "更新周期", "发布日期"],
+        [None, None, None, "信息项名称", "数据类型", "共享类型", "共享条件", None, None],
+        [1, "物业企业", "住房和建设局", "企业名称", "字符型Ｃ（２０）", "无条件共享", "无", "每年", 45000],
+        [None, None, None, "信用代码", "字符型C(18)"],
+        [
+            "序号",
+            "信息资源名称",
+            "信息资源提供方",
+            "信息项名称",
+            "数据类型",
+            "共享类型",
+            "共享条件",
+            "更新周期",
+            "发布日期",
+        ],
+        [2, "涉密工程", "住房和建设局", "名称", "C", "不予共享", "《保守国家秘密法》第十三条", "不定期", "2024/13/40"],
+        ["合计", "2条"],
+        ["填表人：张三", None, None, "审核人：李四"],
+    ):
+        page.append(row)
+    for each in ("A1:I1", "D3:E3", "F3:G3", "A3:A4", "B3:B4", "C3:C4", "H3:H4", "I3:I4"):
+        page.merge_cells(each)
+    hidden = made.create_sheet("旧数据")
+    hidden.sheet_state = "hidden"
+    for row in (["信息资源名称", "信息项名称", "共享类型"], ["不该读", "x", "无条件共享"]):
+        hidden.append(row)
+    sink = io.BytesIO()
+    made.save(sink)
+    done = hand_in(housing, sink.getvalue()).json()
+    assert (done["read"], done["added"], done["refused"]) == (2, 1, 1)
+    assert named(done) == {(8, "发布日期", "day_wrong")}
+    record = housing.get("resources", q="物业企业")["resources"][0]
+    found = housing.get(f"resources/{record['id']}")["record"]
+    assert found["issued"] == "2023-03-15"
+    assert [(each["name"]["zh"], each["length"]) for each in found["items"]] == [("企业名称", 20), ("信用代码", 18)]
+
+
+def test_what_is_wrong_with_a_description_is_told_at_its_row_and_column_all_at_once(town: Town, housing: Door) -> None:
+    content = book(
+        ["目录编码", "*目录\n名称", "责任单位", "字段中文名", "字段类型", "字段长度", "共享类型", "共享条件", "是否开放", "安全级别", "是否个人信息"],
+        ["301001/1", "停车位", "住房和建设局", "车位号", "VARCHAR2(32)", "32位", "无条件共享", None, None, "L1", None],
+        ["301001/1", "停车位", "住房和建设局", "车位号", "VARCHAR2(32)", 32, "无条件共享", None, None, "L1", None],
+        ["301001/2", "名册", "住房和建设局", "姓名", "C", None, "无条件共享", "限内部", "有条件开放", "1级", "是"],
+        ["301001/3", "租赁", "住房和建设局", "=A2", "int", 10.0, "无条件共享", None, None, "5级", None],
+        ["301001/4", "维修", "住房和建设局", "#REF!", "datetime", None, "无条件共享", None, None, None, None],
+        ["301001/5", '="住房"&"用地"', "住房和建设局", "地块", "C", None, "无条件共享", None, None, None, None],
+        ["301001/6", "好的", "住房和建设局", "编号", "C", None, "无条件共享", None, None, None, None],
+        ["301001/7", "停车位", "住房和建设局", "另一", "C", None, "无条件共享", None, None, None, None],
+        ["301001/6", "好的又来", "住房和建设局", "编号", "C", None, "无条件共享", None, None, None, None],
+    )  # fmt: skip
+    done = hand_in(housing, content).json()
+    assert named(done) == {
+        (3, "字段中文名", "item_twice"),
+        (4, "共享条件", "condition_invented"),
+        (4, "开放条件", "open_condition_untold"),
+        (4, "安全级别", "personal_too_low"),
+        (5, "字段中文名", "cell_error"),
+        (5, "安全级别", "value_unknown"),
+        (6, "字段中文名", "cell_error"),
+        (7, "*目录 名称", "cell_error"),
+        (10, "*目录 名称", "twice"),
+    }
+    assert "1级、2级、3级、4级" in next(
+        each["remedy"] for each in done["faults"] if each["row"] == 5 and each["value"] == "5级"
+    )
+    assert (done["added"], done["refused"]) == (2, 6)
+
+
+def test_all_items_in_one_cell_and_format_with_its_kind(town: Town, housing: Door) -> None:
+    content = book(
+        [
+            "是否\n共享",
+            "目录\n名称",
+            "数据项（多个用顿号分隔）",
+            "数据 更新 频率",
+            "是否向社会开放",
+            "资源格式",
+            "开放条件",
+        ],
+        ["是", "燃气用户", "用户号、地址、开户日期", "每 月", "依申请", "数据库/mysql", "汇总后"],
+    )
+    done = hand_in(housing, content).json()
+    assert (done["added"], done["columns_unknown"]) == (1, [])
+    id = housing.get("resources", q="燃气用户")["resources"][0]["id"]
+    found = housing.get(f"resources/{id}")["record"]
+    assert [each["name"]["zh"] for each in found["items"]] == ["用户号", "地址", "开户日期"]
+    assert (found.get("carrier", "database"), found["format"], found["cycle"]) == ("database", "mysql", "month")
+
+
+LINES = """某市,大数据局,目录,汇总,表
+信息资源代码|信息资源名称|提供单位|信息项|类型|共享属性|共享条件|更新周期
+
+|出租屋|住房和建设局|房号|C|有条件共享|审批用途，限内部，按次|每季度
+|||面积|N(8,2)|||
+|"带引"号"|住房和建设局|编号|C|无条件共享||每周
+|两周的|住房和建设局|编号|C|无条件共享||两周
+"""
+
+
+@pytest.mark.parametrize("charset", ["gb18030", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("delimiter", ["|", "\t", ";"])
+def test_any_delimiter_and_charset_of_a_csv_is_told_from_its_lines(housing: Door, charset: str, delimiter: str) -> None:
+    done = hand_in(housing, LINES.replace("|", delimiter).encode(charset)).json()
+    assert (done["read"], done["added"], done["refused"]) == (3, 2, 1)
+    assert named(done) == {(7, "更新周期", "value_unknown")}
+    id = housing.get("resources", q="出租屋")["resources"][0]["id"]
+    assert len(housing.get(f"resources/{id}")["record"]["items"]) == 2
 
 
 @pytest.mark.parametrize("charset", ["utf-8-sig", "gb18030"])
@@ -189,6 +314,18 @@ def test_who_may_write_nothing_is_refused_before_the_file_is_read(town: Town) ->
     assert town.everything() == before
 
 
+def test_the_right_is_asked_before_the_body_is_read(town: Town, http: "TestClient[Any]", housing: Door) -> None:
+    reader = Door(http, services.issue(town.platform, "psb", ("catalogue.follow",)).secret)
+    before = town.everything()
+    large = b" " * (files.LARGEST + 1)
+    for address in ("guide-imports", "dcat-imports"):
+        refused(reader.call("POST", address, content=large), 403, "kernel.refused")
+        refused(housing.call("POST", address, content=large), 413, "catalogue.sheet_too_large")
+        refused(housing.call("POST", address, content=iter([large])), 413, "catalogue.sheet_too_large")
+    assert town.everything() == before
+    assert len(town.audited("access.refused")) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [
@@ -196,7 +333,8 @@ def test_who_may_write_nothing_is_refused_before_the_file_is_read(town: Town) ->
         (b"PK\x03\x04 not a workbook", 422, "catalogue.sheet_broken"),
         (book(["a", "b"], ["1", "2"]), 422, "catalogue.sheet_without_header"),
         (b"\x00\x01\x02", 422, "catalogue.sheet_broken"),
-        (b'a,"b', 422, "catalogue.sheet_broken"),
+        (b'a,"b', 422, "catalogue.sheet_without_header"),
+        ("信息资源名称,x".encode() + b"\0", 422, "catalogue.sheet_broken"),
         (b"just a text", 422, "catalogue.sheet_without_header"),
         (book(), 422, "catalogue.sheet_without_header"),
     ],

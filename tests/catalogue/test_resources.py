@@ -8,7 +8,7 @@ import psycopg
 from catalogue_kit import RESIDENT, Door, Town, install, item, refused, wish, write_pack
 
 from cityloom.catalogue import api as catalogue
-from cityloom.catalogue.api import resources
+from cityloom.catalogue.api import upkeep
 from cityloom.kernel import packs
 
 LAW = {"zh": "《中华人民共和国统计法》第九条", "en": "Statistics Law, article 9"}
@@ -198,7 +198,7 @@ def test_the_grade_is_the_highest_items_and_follows_what_it_is_fused_from(town: 
     refused(housing.put("rent", secret), 422, "catalogue.notice_needed")
     housing.describe("rent", secret, effective_on="2026-03-20")
     town.clock.turn(days=20)
-    assert resources.bring_into_force(town.platform) == 1
+    assert upkeep.bring_into_force(town.platform) == 1
     town.hear()
     assert housing.get("resources/fused")["grade"] == 4
     assert [each["cause"] for each in housing.get("resources/fused/revisions")] == ["regraded", "put"]
@@ -247,10 +247,10 @@ def test_a_breaking_change_is_announced_to_followers_before_it_comes(town: Town,
     refused(housing.put("dwelling", {**first, "en": "x"} | {"cycle": "day"}), 400, "kernel.request_wrong")
     refused(housing.put("dwelling", first | {"cycle": "day"}), 409, "catalogue.change_pending")
     town.clock.turn(days=9)
-    assert resources.bring_into_force(town.platform) == 0
+    assert upkeep.bring_into_force(town.platform) == 0
     town.clock.turn(days=1)
-    assert resources.bring_into_force(town.platform) == 1
-    assert resources.bring_into_force(town.platform) == 0
+    assert upkeep.bring_into_force(town.platform) == 1
+    assert upkeep.bring_into_force(town.platform) == 0
     now = housing.get("resources/dwelling")
     assert (now["revision"], now["announced"]) == (2, None)
     assert psb.get("notices") == []
@@ -265,12 +265,12 @@ def test_an_announced_code_that_was_taken_meanwhile_holds_up_no_other_change(tow
         housing.describe(id, wish(id, "housing", item("名称"), **code), effective_on=on)
     housing.describe("quick", wish("快的", "housing", code="301001/000007"))
     town.clock.turn(days=20)
-    assert resources.bring_into_force(town.platform) == 1
+    assert upkeep.bring_into_force(town.platform) == 1
     assert (town.resource("first").revision, town.resource("second").revision) == (1, 2)
     assert housing.get("resources/first")["announced"]["effective_on"] == "2026-03-12", "it waits"
     housing.describe("quick", wish("快的", "housing", code="301001/000008"), effective_on="2026-04-01")
     town.clock.turn(days=20)
-    assert [resources.bring_into_force(town.platform) for _ in range(2)] == [1, 1]
+    assert [upkeep.bring_into_force(town.platform) for _ in range(2)] == [1, 1]
     assert town.resource("first").code == "301001/000007"
 
 
@@ -280,7 +280,7 @@ def test_an_announcement_is_taken_back(town: Town, housing: Door) -> None:
     assert housing.call("DELETE", "resources/dwelling/announcement").json()["announced"] is None
     refused(housing.call("DELETE", "resources/dwelling/announcement"), 404, "catalogue.nothing_announced")
     town.clock.turn(days=60)
-    assert resources.bring_into_force(town.platform) == 0
+    assert upkeep.bring_into_force(town.platform) == 0
 
 
 def test_retiring_is_announced_and_its_code_is_not_given_again(town: Town, housing: Door) -> None:
@@ -291,7 +291,7 @@ def test_retiring_is_announced_and_its_code_is_not_given_again(town: Town, housi
     assert housing.call("DELETE", "resources/dwelling", params=when).json()["announced"]["reason"] == "merged"
     assert housing.get("resources", q="房屋")["total"] == 1
     town.clock.turn(days=30)
-    assert resources.bring_into_force(town.platform) == 1
+    assert upkeep.bring_into_force(town.platform) == 1
     assert housing.get("resources/dwelling")["retired_at"]
     assert housing.get("resources", q="房屋")["total"] == 0
     assert housing.describe("other", wish("其他", "housing"))["code"] != code

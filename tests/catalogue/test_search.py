@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cityloom.catalogue.api import search
 from cityloom.catalogue.rules import terms
 
+LAW = {"zh": "《中华人民共和国统计法》第九条", "en": ""}
 ENTRIES = [
     ("estate", "住宅小区基本信息", "Residential estates", "place"),
     ("lease", "房屋租赁备案信息", "Tenancy registration", "event"),
@@ -114,3 +115,30 @@ def test_letters_between_words_are_counted() -> None:
     assert terms.distance("lift", "lifts", 1) == 1
     assert terms.distance("cat", "dogs", 1) == 2
     assert terms.nearest("bulding", ["building", "folding", "bidding"])[0] == "building"
+
+
+def test_facets_count_what_the_search_finds(town: Town, housing: Door, psb: Door) -> None:
+    housing.describe("estate", wish("住宅小区", "housing", subject="place"))
+    housing.describe("lift", wish("小区电梯", "housing", item("编号"), openness="open"))
+    psb.describe("gate", wish("小区门禁", "psb", item("编号", grade=3), sharing="refused", refusal_law=LAW))
+    found = housing.get("facets", q="小区")
+    counted = {each["name"]: {value["value"]: value["count"] for value in each["values"]} for each in found["facets"]}
+    assert (found["total"], found["exact"]) == (3, True)
+    assert counted == {
+        "keeper": {"housing": 2, "psb": 1},
+        "sharing": {"unconditional": 2, "refused": 1},
+        "openness": {"closed": 2, "open": 1},
+        "subject": {"": 2, "place": 1},
+        "category": {"300": 2, "103": 1},
+        "grade": {"1": 2, "3": 1},
+    }
+    titles = {value["value"]: value["title"] for each in found["facets"] for value in each["values"]}
+    assert (titles["housing"], titles["refused"]) == ("Housing Bureau", "refused")
+    assert housing.call("GET", "facets", headers={"accept-language": "zh"}).json()["facets"][1]["values"][0]["title"]
+    narrowed = housing.get("facets", q="小区", keeper="housing", category="103")
+    assert [each["values"] for each in narrowed["facets"] if each["name"] == "sharing"] == [
+        [{"value": "unconditional", "title": "unconditional", "count": 1}]
+    ]
+    everything = housing.get("facets")
+    assert everything["total"] == housing.get("resources")["total"] == 4
+    assert housing.get("facets", q="火山")["total"] == 0

@@ -29,3 +29,27 @@ class CatalogueChanged(Event, frozen=True):
     breaking: bool
     retired: bool
     paths: tuple[str, ...]
+
+
+class CatalogueDraftMoved(Event, frozen=True):
+    """A draft of a resource stands elsewhere: submitted, returned for editing, approved, published, withdrawn."""
+
+    topic: ClassVar[str] = "catalogue.draft_moved"
+    draft: str
+    resource: str
+    organisation: str
+    state: str
+
+
+class CatalogueDisputeMoved(Event, frozen=True):
+    """A dispute about a source stands elsewhere; `moved`: the claimant's resource is the source of the item now."""
+
+    topic: ClassVar[str] = "catalogue.dispute_moved"
+    dispute: str
+    subject: str
+    item: str
+    organisation: str
+    holder: str
+    resource: str
+    held_by: str
+    state: str

@@ -5,13 +5,15 @@ import io
 import re
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import islice
 from xml.parsers import expat
 
+import msgspec
 from openpyxl import load_workbook
-from openpyxl.utils import range_boundaries
+from openpyxl.utils import coordinate_to_tuple, range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
 
 from cityloom.catalogue.contracts import Cell, Grid, Row
@@ -27,6 +29,12 @@ MOST_SHEETS = 20
 MOST_MERGED = 50_000
 MOST_CELLS = 2_000_000
 """Cells of all sheets, up to the last of each row that says something, and those that merged ranges fill."""
+HEAD_LINES = 50
+DELIMITERS = ",\t;|，；"
+QUOTED = re.compile(r'^"(.*)"$')
+UNCOMPUTED = "#FORMULA!"
+"""What a cell says whose formula was never computed."""
+
 DOCTYPE = re.compile(rb"<!DOCTYPE|<!ENTITY", re.IGNORECASE)
 BROKEN = (
     zipfile.BadZipFile, zlib.error, expat.ExpatError, InvalidFileException, EOFError, IndexError, KeyError, OSError,
@@ -75,24 +83,44 @@ def grids(content: bytes) -> list[Grid]:
 
 def _delimited(content: bytes) -> Iterator[Row]:
     """The rows of a CSV; the row's number is that of the record, as spreadsheet programs show it."""
-    if b"\0" in content:
-        raise Invalid("catalogue.sheet_broken")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            text = content.decode("gb18030")
-        except UnicodeDecodeError as error:
-            raise Invalid("catalogue.sheet_broken") from error
+    text = _decoded(content)
+    head = text.split("\n", HEAD_LINES)[:HEAD_LINES]
+    delimiter = max(DELIMITERS, key=lambda each: _evenness(head, each))
     budget = Budget()
-    head = text.partition("\n")[0]
-    delimiter = max(",\t;", key=head.count)
+    for number, cells in enumerate(_records(text, delimiter), 1):
+        if number > MOST_ROWS:
+            raise TooLarge("catalogue.sheet_too_long", limit=MOST_ROWS)
+        if (row := budget.row(number, cells)).cells:
+            yield row
+
+
+def _decoded(content: bytes) -> str:
+    for charset in ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(charset)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise Invalid("catalogue.sheet_broken")
+
+
+def _evenness(lines: list[str], delimiter: str) -> int:
+    """How much a text looks like columns parted by this: in prose, commas are in no line as often as in the next."""
+    counted = Counter(line.count(delimiter) for line in lines)
+    return max(count * times for count, times in counted.items())
+
+
+def _records(text: str, delimiter: str) -> list[list[str]]:
+    """The records of a CSV. Where quotation marks stand that cannot, they mean nothing, and each line is a record."""
+    lines = io.StringIO(text, newline="")
     try:
-        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
-            if number > MOST_ROWS:
-                raise TooLarge("catalogue.sheet_too_long", limit=MOST_ROWS)
-            if (row := budget.row(number, cells)).cells:
-                yield row
+        return list(islice(csv.reader(lines, delimiter=delimiter, strict=True), MOST_ROWS + 1))
+    except csv.Error:
+        pass
+    plain = csv.reader(io.StringIO(text), delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    try:
+        return [[QUOTED.sub(r"\1", cell) for cell in record] for record in islice(plain, MOST_ROWS + 1)]
     except csv.Error as error:
         raise Invalid("catalogue.sheet_broken") from error
 
@@ -116,7 +144,7 @@ def _grids(content: bytes, archive: zipfile.ZipFile) -> Iterator[Grid]:
             if sheet.sheet_state != "visible":
                 continue
             sheet.reset_dimensions()  # what the file says of its size need not be true
-            merged = _merged(archive, str(sheet._worksheet_path))  # type: ignore[attr-defined]
+            marks = _marks(archive, str(sheet._worksheet_path))  # type: ignore[attr-defined]
             rows = [
                 row
                 for number, cells in enumerate(
@@ -126,7 +154,7 @@ def _grids(content: bytes, archive: zipfile.ZipFile) -> Iterator[Grid]:
             ]
             if rows and rows[-1].number > MOST_ROWS:
                 raise TooLarge("catalogue.sheet_too_long", limit=MOST_ROWS)
-            yield Grid(sheet.title, tuple(_filled(rows, merged, budget)))
+            yield Grid(sheet.title, tuple(_filled(_marked(rows, marks.uncomputed), marks.merged, budget)))
     finally:
         book.close()
 
@@ -136,21 +164,62 @@ def _plain(cell: object) -> Cell:
     return cell if cell is None or isinstance(cell, str | int | float | date) else str(cell)
 
 
-def _merged(archive: zipfile.ZipFile, member: str) -> list[str]:
-    """The merged ranges of a sheet, such as A3:A9."""
-    found: list[str] = []
+class Marks(msgspec.Struct, frozen=True):
+    """What a sheet says besides its values: merged ranges such as A3:A9, and cells whose formula has no result."""
+
+    merged: list[str]
+    uncomputed: list[str]
+
+
+def _marks(archive: zipfile.ZipFile, member: str) -> Marks:
+    found = Marks([], [])
+    cell, where, inside = "", "", set[str]()
 
     def begin(name: str, attributes: dict[str, str]) -> None:
-        if name.rpartition(":")[2] == "mergeCell" and len(found) < MOST_MERGED:
-            found.append(attributes["ref"])
+        nonlocal cell, where
+        where = local = name.rpartition(":")[2]
+        if local == "mergeCell" and len(found.merged) < MOST_MERGED:
+            found.merged.append(attributes["ref"])
+        if local == "c":
+            cell = attributes.get("r", "")
+            inside.clear()
+            inside.add(attributes.get("t", ""))
+        inside.add(local)
+
+    def end(name: str) -> None:
+        nonlocal where
+        where = ""
+        if name.rpartition(":")[2] == "c" and cell and "f" in inside and not inside & {"says", "str"}:
+            found.uncomputed.append(cell)
+
+    def text(said: str) -> None:
+        if where == "v" and said.strip():
+            inside.add("says")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = begin
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text
     with archive.open(member.lstrip("/")) as file:
         while data := file.read(MIB):
             parser.Parse(data)
     parser.Parse(b"", True)
     return found
+
+
+def _marked(rows: list[Row], uncomputed: Iterable[str]) -> list[Row]:
+    """Cells whose formula has no result, shown as that: empty, they would be taken for cells that say nothing."""
+    wanting: dict[int, dict[int, Cell]] = {}
+    for reference in uncomputed:
+        row, column = coordinate_to_tuple(reference)
+        if column <= MOST_COLUMNS:
+            wanting.setdefault(row, {})[column] = UNCOMPUTED
+    return [_with(row, wanting[row.number]) if row.number in wanting else row for row in rows]
+
+
+def _with(row: Row, cells: dict[int, Cell]) -> Row:
+    all_cells = dict(enumerate(row.cells, 1)) | cells
+    return Row(row.number, tuple(all_cells.get(place) for place in range(1, max(all_cells) + 1)))
 
 
 def _filled(rows: list[Row], merged: list[str], budget: Budget) -> Iterator[Row]:

@@ -2,15 +2,17 @@
 
 import msgspec
 
-from cityloom.catalogue.api import resources, search
+from cityloom.catalogue.api import messages, search, upkeep
 from cityloom.catalogue.events import CatalogueChanged
 from cityloom.kernel.context import Context
 from cityloom.kernel.outbox import Envelope
 
 
 def bring_into_force(ctx: Context) -> None:
-    """Do what was announced for today."""
-    resources.bring_into_force(ctx)
+    """Do what was announced for today, and again what could not be done before."""
+    upkeep.bring_into_force(ctx)
+    upkeep.publish_drafts(ctx)
+    upkeep.grade_waiting(ctx)
 
 
 def count_terms(ctx: Context) -> None:
@@ -21,4 +23,9 @@ def count_terms(ctx: Context) -> None:
 def regrade(ctx: Context, envelope: Envelope) -> None:
     """When a resource changes, what is derived from it is graded anew."""
     changed = msgspec.json.decode(envelope.body, type=CatalogueChanged)
-    resources.regrade(ctx, changed.resource)
+    upkeep.regrade(ctx, changed.resource)
+
+
+def hear(ctx: Context, envelope: Envelope) -> None:
+    """Tell those concerned of deadlines of drafts and disputes."""
+    messages.hear(ctx, envelope)

@@ -4,9 +4,9 @@ More stands in the modules beside: `resources` (describe, announce, follow), `li
 """
 
 from cityloom.catalogue.api.datasets import entries, entry, register
-from cityloom.catalogue.api.packs import code_list, install, standards
+from cityloom.catalogue.api.packs import check, code_list, install, standards
 from cityloom.catalogue.api.resources import find, keep_datasets, source_of
 
 __all__ = [
-    "code_list", "entries", "entry", "find", "install", "keep_datasets", "register", "source_of", "standards",
+    "check", "code_list", "entries", "entry", "find", "install", "keep_datasets", "register", "source_of", "standards",
 ]  # fmt: skip

@@ -23,6 +23,11 @@ def id_here(catalogue: str, theirs: str) -> str:
     return f"{catalogue}~{theirs}"
 
 
+def code_here(catalogue: str, theirs: str) -> str:
+    """The code that another catalogue's resource has here."""
+    return f"{catalogue}:{theirs}"
+
+
 def own_name(ctx: Context) -> str:
     """The name under which this catalogue reports."""
     return ctx.settings.catalogue or ctx.settings.city
@@ -46,8 +51,8 @@ def hear(ctx: Context, told: Report) -> Heard:
     """Keep what another catalogue reports, under the organisation that reports it. Right `catalogue.hear_report`.
 
     Heard again, it changes nothing. Raises Invalid `catalogue.report_of_itself`, `catalogue.report_disordered`,
-    `catalogue.report_id_twice`, `catalogue.report_id_too_long` and `catalogue.resource.…`; Conflict
-    `catalogue.report_gap`, `catalogue.report_of_another`.
+    `catalogue.report_id_twice`, `catalogue.report_code_twice`, `catalogue.report_id_too_long` and
+    `catalogue.resource.…`; Conflict `catalogue.report_gap`, `catalogue.report_of_another`, `catalogue.report_code_held`.
     """
     ctx.require("catalogue.hear_report", thing(told.catalogue, ctx.principal.organisation))
     _check(ctx, told)
@@ -56,6 +61,7 @@ def hear(ctx: Context, told: Report) -> Heard:
         resources.lock(tx)
         last = _heard_until(ctx, tx, told)
         new = [change for change in told.changes if change.sequence > last]
+        _check_codes(tx, told.catalogue, new)
         listener = _Listener(ctx, tx, told.catalogue)
         listener.keep(new)
         for row in listener.news:
@@ -87,15 +93,30 @@ def _check(ctx: Context, told: Report) -> None:
     if numbers != sorted(set(numbers)) or (numbers and not told.since < numbers[0] <= numbers[-1] <= told.until):
         raise Invalid("catalogue.report_disordered", since=told.since, until=told.until)
     seen: set[str] = set()
+    coded: dict[str, str] = {}
     for change in told.changes:
         if change.id in seen:
             raise Invalid("catalogue.report_id_twice", resource=change.id)
         seen.add(change.id)
+        other = coded.setdefault(change.code, change.id)
+        if other != change.id:
+            raise Invalid("catalogue.report_code_twice", given=change.code, first=other, second=change.id)
         for each in (change.id, *(change.record.derived_from if change.record else ())):
             if len(id_here(told.catalogue, each)) > LONGEST_ID:
                 raise Invalid("catalogue.report_id_too_long", resource=each, limit=LONGEST_ID - len(told.catalogue) - 1)
         if change.record is not None:
             judge.check_reported(change.id, change.record)
+
+
+def _check_codes(tx: Transaction, catalogue: str, changes: Sequence[ReportedChange]) -> None:
+    """That each code is free, or becomes free with this report: in it a code may move from one resource to another."""
+    told = {id_here(catalogue, change.id) for change in changes}
+    codes = {code_here(catalogue, change.code): change for change in changes}
+    for held in resources.holders_of_codes(tx, list(codes)):
+        if held.id not in told:
+            change = codes[held.code]
+            theirs = held.id.partition("~")[2]
+            raise Conflict("catalogue.report_code_held", given=change.code, resource=change.id, holder=theirs)
 
 
 def _heard_until(ctx: Context, tx: Transaction, told: Report) -> int:
@@ -156,13 +177,15 @@ class _Listener:
             return None
         wish = before.wish if change.record is None and before else self.ours(change)
         digest = digest_of(wish)
-        if before is not None and bool(before.retired_at) == gone and digest_of(before.wish) == digest:
+        code = code_here(self.catalogue, change.code)
+        grade = max(change.grade, judge.grade_of(wish, self.elements, {}))
+        now = (gone, digest, code, grade)
+        if before and now == (bool(before.retired_at), digest_of(before.wish), before.code, before.grade):
             return None
         self.counts["retired" if gone else "changed" if before else "added"] += 1
         changes = diff.compare(before.wish, wish) if before else []
-        grade = max(change.grade, judge.grade_of(wish, self.elements, {}))
         return NewRevision(
-            id, self.ctx.principal.organisation, wish, f"{self.catalogue}:{change.code}",
+            id, self.ctx.principal.organisation, wish, code,
             before.revision + 1 if before else 1, number, grade, digest,
             gone or any(each.breaking for each in changes), "retired" if gone else "reported",
             self.ctx.principal.name, self.ctx.clock.now(), self.catalogue, gone,

@@ -6,7 +6,7 @@ from cityloom.catalogue.api import cascade, files
 from cityloom.catalogue.api.desk import titles_of
 from cityloom.catalogue.api.files import Entry, Tally
 from cityloom.catalogue.contracts import ImportReport
-from cityloom.catalogue.rules import codes, dcat, dcat_out, sheet
+from cityloom.catalogue.rules import codes, dcat, dcat_in, dcat_out, sheet
 from cityloom.catalogue.rules.dcat_in import Reader
 from cityloom.catalogue.rules.dcat_out import Publisher
 from cityloom.catalogue.store import entries as standards
@@ -54,7 +54,7 @@ def take(
         raise Invalid("catalogue.resource.keeper_unknown", resource="keeper", keeper=keeper)
     reader = Reader(graph, sheet.titles(titles.items()), keeper)
     tally = Tally(ctx)
-    entries = [Entry(0, found.subject, found.id, found.wish) for found in reader.read()]
+    entries = [Entry(0, found.subject, found.id, found.wish, dcat_in.PROPERTIES) for found in reader.read()]
     for fault in reader.faults:
         problem = Invalid(f"catalogue.rdf.{fault.code}", value=fault.value, known=fault.known)
         tally.fault(0, fault.property, fault.subject, fault.value, problem)

@@ -9,7 +9,7 @@ import msgspec
 from cityloom.catalogue.contracts import Change, Line, ResourceWish, Standards
 from cityloom.catalogue.events import CatalogueChangeAnnounced, CatalogueChanged
 from cityloom.catalogue.rules import claims, codes, diff, judge, terms
-from cityloom.catalogue.store import entries, resources, search
+from cityloom.catalogue.store import disputes, entries, resources, search
 from cityloom.catalogue.store.resources import AnnouncementRow, NewRevision, ResourceRow
 from cityloom.catalogue.store.search import SearchRow
 from cityloom.identity.api import organisations
@@ -18,6 +18,10 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Conflict, Invalid
 from cityloom.kernel.words import Text
+
+
+class Undone(Exception):
+    """Ends a trial: everything is checked against everything, and nothing is kept."""
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -44,6 +48,11 @@ def titles_of(ctx: Context) -> dict[str, Text]:
     return {each.code: each.title for each in organisations.listing(ctx) if each.active}
 
 
+def today_of(ctx: Context) -> date:
+    """The day in the city."""
+    return ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone).date()
+
+
 class Desk:
     """One transaction over the catalogue, in which nobody else writes. Checks come before anything is written."""
 
@@ -55,7 +64,7 @@ class Desk:
         named = entries.code_lists(tx, [codes.SCHEME, codes.SUBJECTS])
         self.standards = Standards(entries.elements(tx), named)
         self.elements = claims.Elements(self.standards.elements)
-        self.today = ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone).date()
+        self.today = today_of(ctx)
 
     def put(self, id: str, wish: ResourceWish, cause: str, effective_on: date | None = None, reason: str = "") -> Put:
         """Bring a description into force, or announce it where it breaks what others use.
@@ -144,6 +153,11 @@ class Desk:
                 resource=first.resource,
                 keeper=keeper.of(self.ctx.language) if keeper else first.organisation,
             )
+
+    def ruled(self, id: str, wish: ResourceWish) -> ResourceWish:
+        """The description as it is after the rulings about its subject's items."""
+        won = disputes.won(self.tx, wish.subject)
+        return claims.ruled(id, wish, won, self.elements) if won else wish
 
     def announce(
         self, before: ResourceRow, wish: ResourceWish | None, broken: tuple[str, ...], on: date | None, reason: str

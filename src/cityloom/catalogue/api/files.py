@@ -1,15 +1,21 @@
 """Catalogues that come and go as files: the checks, the rights and the writing that workbooks and DCAT share."""
 
+import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
+from graphlib import CycleError, TopologicalSorter
 
 import msgspec
 
-from cityloom.catalogue.api.desk import Desk, thing, titles_of
-from cityloom.catalogue.api.resources import check_own
-from cityloom.catalogue.contracts import ImportReport, Resource, ResourceWish, RowFault
-from cityloom.catalogue.rules.claims import folded
+from cityloom.catalogue.api import drafts
+from cityloom.catalogue.api.desk import Desk, Undone, digest_of, thing, titles_of
+from cityloom.catalogue.api.resources import check_own, review_needed
+from cityloom.catalogue.contracts import DraftWish, ImportReport, Resource, ResourceWish, RowFault
+from cityloom.catalogue.rules import judge
+from cityloom.catalogue.rules.claims import folded, name_of
+from cityloom.catalogue.rules.judge import Wrong
 from cityloom.catalogue.store import resources
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION
@@ -20,6 +26,19 @@ MOST = 5_000
 """Resources of one file."""
 
 
+FIELDS = {
+    "catalogue.second_source": "authoritative",
+    "catalogue.code_taken": "code",
+    "catalogue.code_too_far": "code",
+    "catalogue.id_reserved": "id",
+    "catalogue.id_wrong": "id",
+    "catalogue.resource.derived_circle": "derived_from",
+    "catalogue.resource.derived_unknown": "derived_from",
+    "catalogue.sheet.not_yours": "keeper",
+    "catalogue.sheet.twice": "title",
+}
+
+
 class Entry(msgspec.Struct, frozen=True):
     """One resource of a file: where it stands, and its description unless that could not be read."""
 
@@ -27,10 +46,10 @@ class Entry(msgspec.Struct, frozen=True):
     subject: str
     id: str
     wish: ResourceWish | None
-
-
-class Undone(Exception):
-    """Ends a trial: everything is checked against everything, and nothing is kept."""
+    columns: Mapping[str, str] = {}
+    """What the file calls each field."""
+    rows: tuple[int, ...] = ()
+    """The row of each item."""
 
 
 class Tally:
@@ -38,25 +57,41 @@ class Tally:
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
-        self.counts = {"added": 0, "changed": 0, "unchanged": 0, "announced": 0, "refused": 0}
+        self.reviewed = review_needed(ctx)
+        self.counts = {"added": 0, "changed": 0, "unchanged": 0, "announced": 0, "drafted": 0, "refused": 0}
         self.faults: list[RowFault] = []
-        self.ids: list[str] = []
+        self.taken: list[tuple[Entry, str, ResourceWish, str]] = []
+        """What was taken: entry, id, description, outcome."""
+        self.seen: dict[str, Entry] = {}
+        """Where the file describes each resource first."""
 
     def fault(self, row: int, column: str, subject: str, value: str, problem: Problem) -> None:
         """Keep a fault, in the caller's language."""
         told, remedy = self.ctx.parts.words.problem(problem, self.ctx.language)
         self.faults.append(RowFault(row, column, subject, value, problem.code, told, remedy))
 
-    def refuse(self, entry: Entry, problem: Problem) -> None:
-        """A resource that is not taken, with the reason."""
+    def refuse(self, entry: Entry, *wrongs: Wrong) -> None:
+        """A resource that is not taken, with every reason and where it stands."""
         self.counts["refused"] += 1
-        self.fault(entry.row, "", entry.subject, "", problem)
+        for each in wrongs:
+            inside = each.item is not None and each.item < len(entry.rows)
+            row = entry.rows[each.item or 0] if inside else entry.row
+            self.fault(row, entry.columns.get(each.field, ""), entry.subject, "", each.problem)
+
+
+def located(problem: Problem, wish: ResourceWish) -> Wrong:
+    """Where a problem of a description lies, as far as it tells."""
+    name = problem.params.get("item")
+    place = next((at for at, item in enumerate(wish.items) if name and name_of(item) == name), None)
+    return Wrong(problem, FIELDS.get(problem.code, ""), place)
 
 
 def take(
     ctx: Context, entries: Sequence[Entry], tally: Tally, trial: bool, effective_on: date | None, cause: str
 ) -> ImportReport:
     """Write what is good in one transaction; what is not is counted and its fault named. Right `catalogue.write`.
+
+    Where the city's departments publish nothing without a review, what is good becomes drafts (right `catalogue.draft`).
 
     Raises Refused `kernel.refused` where nothing in the file is the caller's to describe.
     """
@@ -66,17 +101,23 @@ def take(
         with ctx.begin() as tx:
             desk = Desk(ctx, tx, titles)
             known = _by_title(desk)
-            for entry in entries:
+            ordered, circular = _sources_first(entries)
+            for entry in circular:
+                problem = Invalid("catalogue.resource.derived_circle", resource=entry.id)
+                tally.refuse(entry, Wrong(problem, "derived_from"))
+            for entry in ordered:
                 _take_one(desk, entry, known, tally, effective_on, cause)
-            if trial:
+            if trial or tally.reviewed:
                 raise Undone
-            if tally.ids:
+            if tally.taken:
                 counts = {name: count for name, count in tally.counts.items() if count}
                 ctx.record(
                     tx, "catalogue.imported", f"organisation:{ctx.principal.organisation}", cause=cause, **counts
                 )
     except Undone:
         pass
+    if tally.reviewed and not trial:
+        _draft(ctx, tally, effective_on, cause)
     done = tally.counts
     faults = sorted(tally.faults, key=lambda fault: fault.row)
     return ImportReport(
@@ -88,7 +129,37 @@ def take(
         done["announced"],
         done["refused"],
         faults,
+        drafted=done["drafted"],
     )
+
+
+def _sources_first(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Each after those of the file that it is derived from, else in the file's order; and what goes in a circle."""
+    places = {entry.id: place for place, entry in enumerate(entries) if entry.id}
+    sorter = TopologicalSorter[int]()
+    for place, entry in enumerate(entries):
+        sources = entry.wish.derived_from if entry.wish else ()
+        sorter.add(place, *(places[each] for each in sources if places.get(each, place) != place))
+    order: list[int] = []
+    with suppress(CycleError):  # what is in no circle comes all the same
+        sorter.prepare()
+    while ready := sorter.get_ready():
+        order += sorted(ready)
+        sorter.done(*ready)
+    rest = sorted(set(range(len(entries))) - set(order))
+    return [entries[place] for place in order], [entries[place] for place in rest]
+
+
+def _draft(ctx: Context, tally: Tally, effective_on: date | None, cause: str) -> None:
+    """Drafts of what would have been taken; the same file again makes the same drafts."""
+    for entry, id, wish, outcome in tally.taken:
+        tally.counts[outcome] -= 1
+        try:
+            drafts.write(ctx, f"{id[:100]}~{digest_of(wish)[:12]}", DraftWish(id, wish, effective_on, cause))
+        except Problem as problem:
+            tally.refuse(entry, located(problem, wish))
+        else:
+            tally.counts["drafted"] += 1
 
 
 def check_may_write(ctx: Context) -> None:
@@ -118,27 +189,44 @@ def _take_one(
         tally.counts["refused"] += 1
         return
     try:
-        id, wish = _identified(desk, entry, entry.wish, known)
+        id, wish = _identified(desk, entry, entry.wish, known, tally)
         before = resources.resource(desk.tx, id)
-        keeper = before.keeper if before else wish.keeper
-        if keeper != wish.keeper or not desk.ctx.permits("catalogue.write", thing(id, keeper)):
-            raise Refused("catalogue.sheet.not_yours", value=keeper)
+        _check_one(desk, entry, id, wish.keeper, before, tally)
         if before is not None and _says_the_same(desk, before, wish):
             tally.counts["unchanged"] += 1
             return
         if before is not None:
             check_own(before)
-        done = desk.put(id, msgspec.structs.replace(wish, dataset=""), cause, effective_on)
+        wish = msgspec.structs.replace(wish, dataset="")
+        if wrongs := list(judge.faults(id, wish, desk.standards, desk.titles)):
+            tally.refuse(entry, *wrongs)
+            return
+        done = desk.put(id, wish, cause, effective_on)
     except Problem as problem:
-        tally.refuse(entry, problem)
+        tally.refuse(entry, located(problem, entry.wish))
         return
     known[(wish.keeper, folded(wish.title.zh or wish.title.en))] = id
     tally.counts[done.outcome] += 1
-    tally.ids.append(id)
+    tally.taken.append((entry, id, wish, done.outcome))
+
+
+def _check_one(
+    desk: Desk, entry: Entry, id: str, wanted: str, before: resources.ResourceRow | None, tally: Tally
+) -> None:
+    keeper = before.keeper if before else wanted
+    if keeper != wanted or not desk.ctx.permits("catalogue.write", thing(id, keeper)):
+        raise Refused("catalogue.sheet.not_yours", value=keeper)
+    first = tally.seen.setdefault(id, entry)
+    if first is not entry:
+        place = f"{first.row}" if first.row else first.subject
+        raise Conflict("catalogue.sheet.twice", value=entry.subject, resource=id, first=place)
 
 
 def _says_the_same(desk: Desk, before: resources.ResourceRow, wish: ResourceWish) -> bool:
     """Whether the file says what is in force, so that an export can be handed in again as it is."""
+    if before.source:  # its code is the other catalogue's
+        told = before.wish
+        return msgspec.structs.replace(wish, code=told.code, category=told.category) == told
     if before.retired_at is not None or (wish.code and wish.code != before.wish.code):
         return False
     dataset = before.wish.dataset
@@ -146,12 +234,14 @@ def _says_the_same(desk: Desk, before: resources.ResourceRow, wish: ResourceWish
 
 
 def _identified(
-    desk: Desk, entry: Entry, wish: ResourceWish, known: dict[tuple[str, str], str]
+    desk: Desk, entry: Entry, wish: ResourceWish, known: dict[tuple[str, str], str], tally: Tally
 ) -> tuple[str, ResourceWish]:
     """The id of what the entry describes: the one it says, the one that has its code or its title, or a new one."""
     if entry.id:
-        if "~" in entry.id:
-            raise Invalid("catalogue.id_reserved", resource=entry.id)
+        if "~" in entry.id:  # what another catalogue reported may stand in an export that is handed in again
+            if resources.resource(desk.tx, entry.id) is None:
+                raise Invalid("catalogue.id_reserved", resource=entry.id)
+            return entry.id, wish
         if not ID.fullmatch(entry.id):
             raise Invalid("catalogue.id_wrong", resource=entry.id[:100])
         return entry.id, wish
@@ -162,6 +252,9 @@ def _identified(
         return held.id, wish
     if id := known.get((wish.keeper, folded(wish.title.zh or wish.title.en))):
         return id, wish
+    if tally.reviewed:  # a number is given out once it is published
+        name = f"{wish.keeper} {folded(wish.title.zh or wish.title.en)}"
+        return f"new-{hashlib.sha256(name.encode()).hexdigest()[:16]}", wish
     return desk.next_id(wish)
 
 

@@ -9,7 +9,7 @@ from cityloom.catalogue.api import files
 from cityloom.catalogue.api.desk import titles_of
 from cityloom.catalogue.api.files import Entry, Tally
 from cityloom.catalogue.contracts import ImportReport
-from cityloom.catalogue.rules import codes, sheet, workbook
+from cityloom.catalogue.rules import codes, columns, sheet, workbook
 from cityloom.catalogue.rules.sheet import Fault, Known, Reader
 from cityloom.catalogue.store import entries as standards
 from cityloom.identity.api import organisations
@@ -42,7 +42,8 @@ def take(ctx: Context, content: bytes, trial: bool, effective_on: date | None = 
         reader = Reader(header, known)
         reader.read(grid.rows)
         unknown += header.unknown
-        entries += [Entry(found.row, found.title, found.id, found.wish) for found in reader.found]
+        named = {column.key: header.words.get(column.key, column.title.zh) for column in columns.COLUMNS}
+        entries += [Entry(each.row, each.title, each.id, each.wish, named, each.rows) for each in reader.found]
         _tell(tally, reader.faults)
     report = files.take(ctx, entries, tally, trial, effective_on, "workbook")
     return msgspec.structs.replace(report, columns_unknown=list(dict.fromkeys(unknown)))

@@ -23,12 +23,23 @@ def standards(active: Packs) -> Standards:
     codes: dict[str, CodeList] = {}
     for pack in active:
         for path in pack.files("catalogue"):
+            if path.stem == spec.LIMITS:
+                continue
             if path.stem != "elements":
-                raise Invalid("kernel.pack_wrong", file=str(path), reason="only elements.yaml and codes/ belong here")
+                reason = "only elements.yaml, limits.yaml, codes/ and flows/ belong here"
+                raise Invalid("kernel.pack_wrong", file=str(path), reason=reason)
             elements |= packs.decode(path, spec.Elements)
         for path in sorted((pack.folder / "catalogue" / "codes").glob("*.yaml")):
             codes[path.stem] = _codes(path)
     return Standards(elements, codes)
+
+
+def check(active: Packs) -> None:
+    """Read all that packs say of the catalogue. Raises what `standards` raises."""
+    standards(active)
+    spec.limits(active)
+    for kind in spec.FLOWS:
+        spec.flow(active, kind)
 
 
 def _codes(path: Path) -> CodeList:

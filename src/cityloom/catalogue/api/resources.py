@@ -1,21 +1,19 @@
-"""Resources: described by their keepers, brought into force, announced, retired, looked up, compared."""
+"""Resources: described by their keepers, announced, retired, looked up, compared."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
 
 import msgspec
 
+from cityloom.catalogue import spec
 from cityloom.catalogue.api.desk import Desk, Put, thing, titles_of
 from cityloom.catalogue.contracts import Announced, Diff, ItemSource, Resource, ResourceWish, Revision
 from cityloom.catalogue.rules import claims, diff
-from cityloom.catalogue.store import entries, resources
+from cityloom.catalogue.store import drafts, entries, messages, resources
 from cityloom.catalogue.store.resources import AnnouncementRow, ResourceRow
-from cityloom.kernel import log
 from cityloom.kernel.context import Context
-from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import Conflict, Invalid, NotFound, Problem
-
-logger = log.logger("catalogue")
+from cityloom.kernel.db import EVERY_ORGANISATION, Transaction
+from cityloom.kernel.errors import Conflict, Invalid, NotFound, Refused
 
 
 def find(ctx: Context, id: str) -> Resource:
@@ -45,10 +43,11 @@ def _announced(row: ResourceRow, pending: AnnouncementRow) -> Announced:
 def put(ctx: Context, id: str, wish: ResourceWish, effective_on: date | None = None, reason: str = "") -> Put:
     """Describe a resource that one keeps. Right `catalogue.write`.
 
-    Raises what `Desk.put` raises, Invalid `catalogue.id_reserved` and Conflict `catalogue.keeper_differs`, `catalogue.kept_by_pack`,
-    `catalogue.kept_elsewhere`.
+    Raises what `Desk.put` raises, Refused `catalogue.review_needed`, Invalid `catalogue.id_reserved` and Conflict
+    `catalogue.keeper_differs`, `catalogue.kept_by_pack`, `catalogue.kept_elsewhere`.
     """
-    permitted(ctx, id, wish)
+    permitted(ctx, id, wish, "catalogue.write")
+    check_unreviewed(ctx)
     titles = titles_of(ctx)
     with ctx.begin() as tx:
         done = Desk(ctx, tx, titles).put(id, msgspec.structs.replace(wish, dataset=""), "put", effective_on, reason)
@@ -57,11 +56,22 @@ def put(ctx: Context, id: str, wish: ResourceWish, effective_on: date | None = N
     return done
 
 
-def permitted(ctx: Context, id: str, wish: ResourceWish) -> None:
+def check_unreviewed(ctx: Context) -> None:
+    """Raises Refused `catalogue.review_needed` where the city's departments publish nothing without a review."""
+    if review_needed(ctx):
+        raise Refused("catalogue.review_needed")
+
+
+def review_needed(ctx: Context) -> bool:
+    """Whether what the caller describes has to be reviewed."""
+    return ctx.principal.organisation != EVERY_ORGANISATION and spec.limits(ctx.packs).review == "required"
+
+
+def permitted(ctx: Context, id: str, wish: ResourceWish, right: str) -> None:
     """Raises unless the caller may describe this resource so."""
     with ctx.begin() as tx:
         before = resources.resource(tx, id)
-    ctx.require("catalogue.write", thing(id, before.keeper if before else wish.keeper))
+    ctx.require(right, thing(id, before.keeper if before else wish.keeper))
     if before is None and "~" in id:
         raise Invalid("catalogue.id_reserved", resource=id)
     if before is not None:
@@ -81,12 +91,14 @@ def check_own(row: ResourceRow) -> None:
 def retire(ctx: Context, id: str, reason: str, effective_on: date | None) -> Resource:
     """Announce that a resource goes, on a day to come. Right `catalogue.retire`.
 
-    Raises NotFound `catalogue.resource_unknown`, Invalid `catalogue.notice_needed`, `catalogue.notice_short`.
+    Raises NotFound `catalogue.resource_unknown`, Refused `catalogue.review_needed`, Invalid `catalogue.notice_needed`,
+    `catalogue.notice_short`.
     """
     with ctx.begin() as tx:
         before = existing(tx, id)
     ctx.require("catalogue.retire", thing(id, before.keeper))
     check_own(before)
+    check_unreviewed(ctx)
     titles = titles_of(ctx)
     with ctx.begin() as tx:
         desk = Desk(ctx, tx, titles)
@@ -98,50 +110,23 @@ def retire(ctx: Context, id: str, reason: str, effective_on: date | None) -> Res
 
 
 def take_back(ctx: Context, id: str) -> Resource:
-    """Take an announcement back before its day. Right `catalogue.write`. Raises NotFound `catalogue.nothing_announced`."""
+    """Take an announcement back before its day. Right `catalogue.write`.
+
+    Raises NotFound `catalogue.nothing_announced`, Conflict `catalogue.draft_approved`.
+    """
     with ctx.begin() as tx:
         before = existing(tx, id)
     ctx.require("catalogue.write", thing(id, before.keeper))
     with ctx.begin() as tx:
         resources.lock(tx)
+        draft = drafts.open_of(tx, id)
+        if draft is not None and draft.state == "approved":
+            raise Conflict("catalogue.draft_approved", resource=id, draft=draft.id)
         if not resources.drop_announcement(tx, id):
             raise NotFound("catalogue.nothing_announced", resource=id)
+        messages.forget(tx, id, "announced")
         ctx.record(tx, "catalogue.announcement_taken_back", f"resource:{id}")
     return find(ctx, id)
-
-
-def bring_into_force(ctx: Context) -> int:
-    """Do what was announced for today or earlier; how many. Runs as the platform, safe to run twice.
-
-    What cannot be done, because others have claimed an item or taken the code meanwhile, stays announced and is told in
-    the log.
-    """
-    titles = titles_of(ctx)
-    with ctx.begin() as tx:
-        due = resources.come(tx, Desk(ctx, tx, titles).today)
-    done = 0
-    for row in due:
-        try:
-            with ctx.begin() as tx:
-                done += _bring(Desk(ctx, tx, titles), row)
-        except Problem as problem:
-            logger.warning("announced_change_waits", resource=row.resource, code=problem.code)
-    return done
-
-
-def _bring(desk: Desk, row: AnnouncementRow) -> bool:
-    before = existing(desk.tx, row.resource)
-    if resources.announcement(desk.tx, row.resource) != row:
-        return False
-    if row.record is None:
-        desk.write(row.resource, before.wish, before, "retired", [], retired=True)
-    else:
-        wish = desk.coded(row.resource, msgspec.json.decode(row.record, type=ResourceWish), before)
-        desk.check_claims(row.resource, wish)
-        desk.write(row.resource, wish, before, "announced", diff.compare(before.wish, wish))
-    resources.drop_announcement(desk.tx, row.resource)
-    desk.ctx.record(desk.tx, "catalogue.announced_change_done", f"resource:{row.resource}", announced_by=row.actor)
-    return True
 
 
 def adopt(ctx: Context, tx: Transaction, name: str, wish: ResourceWish) -> None:
@@ -153,7 +138,7 @@ def adopt(ctx: Context, tx: Transaction, name: str, wish: ResourceWish) -> None:
     desk = Desk(ctx, tx, titles_of(ctx))
     before = resources.resource(tx, name)
     wish = desk.coded(name, msgspec.structs.replace(wish, dataset=name), before)
-    wish, dropped = _unclaimed(desk, name, wish)
+    wish, dropped = _unclaimed(desk, name, desk.ruled(name, wish))
     changes = diff.compare(before.wish, wish) if before else []
     if before is not None and before.retired_at is None and not changes:
         return
@@ -182,22 +167,6 @@ def keep_datasets(ctx: Context, tx: Transaction, names: Collection[str]) -> None
         desk = Desk(ctx, tx, titles_of(ctx))
         for row in gone:
             desk.write(row.id, row.wish, row, "retired", [], retired=True)
-
-
-def regrade(ctx: Context, id: str) -> int:
-    """Grade anew what is derived from a resource; how many changed. Runs as the platform, safe to run twice."""
-    titles = titles_of(ctx)
-    with ctx.begin() as tx:
-        rows = resources.derived(tx, id)
-        if not rows:
-            return 0
-        desk = Desk(ctx, tx, titles)
-        own = [row for row in resources.derived(tx, id) if not row.source]  # others' grades come with their reports
-        changed = [row for row in own if desk.grade(row.wish) != row.grade]
-        for row in changed:
-            desk.write(row.id, row.wish, row, "regraded", [])
-            ctx.record(tx, "catalogue.regraded", f"resource:{row.id}", before=row.grade, source=id)
-    return len(changed)
 
 
 def revisions(ctx: Context, id: str) -> list[Revision]:

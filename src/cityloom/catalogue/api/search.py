@@ -1,14 +1,24 @@
 """Search in Chinese and English over everything the catalogue has, and the lists that filters give."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
 from cityloom.catalogue.api.desk import search_row, titles_of
-from cityloom.catalogue.contracts import Filter, ResourcePage, ResourceSummary
-from cityloom.catalogue.rules import terms
+from cityloom.catalogue.contracts import (
+    CodeList,
+    Facet,
+    FacetName,
+    Facets,
+    FacetValue,
+    Filter,
+    ResourcePage,
+    ResourceSummary,
+)
+from cityloom.catalogue.rules import codes, columns, terms
 from cityloom.catalogue.rules.terms import Question
-from cityloom.catalogue.store import resources, search
+from cityloom.catalogue.store import entries, resources, search
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.words import Text
@@ -37,6 +47,32 @@ def find(ctx: Context, text: str, wanted: Filter, offset: int = 0, limit: int = 
             ids, total, exact = found[offset : offset + limit], len(found), len(found) < MOST
         rows = {row.id: row for row in resources.several(tx, ids)}
     return ResourcePage(total, exact, offset, [summary(rows[id], ctx.language) for id in ids if id in rows])
+
+
+def facets(ctx: Context, text: str, wanted: Filter) -> Facets:
+    """What the resources that `find` finds have, so that the question can be narrowed."""
+    asked = terms.question(text)
+    titles = titles_of(ctx)
+    with ctx.begin() as tx:
+        ids = None if asked.is_empty else _fitting(tx, asked, wanted)
+        rows = search.facets(tx, wanted, ids)
+        lists = entries.code_lists(tx, [codes.SCHEME, codes.SUBJECTS])
+    named: dict[str, Mapping[str, Text]] = {
+        "keeper": titles,
+        "subject": _titled(lists.get(codes.SUBJECTS)),
+        "category": _titled(lists.get(codes.SCHEME)),
+        **columns.CHOICES,
+    }
+    found: dict[FacetName, list[FacetValue]] = {name: [] for name in get_args(FacetName)}
+    for row in rows:
+        title = named[row.name].get(row.value)
+        found[row.name].append(FacetValue(row.value, of(title, ctx.language) if title else row.value, row.count))
+    total = sum(each.count for each in found["keeper"])
+    return Facets(total, ids is None or len(ids) < MOST, [Facet(name, values) for name, values in found.items()])
+
+
+def _titled(codes: CodeList | None) -> dict[str, Text]:
+    return {code.code: code.title for code in codes.codes} if codes else {}
 
 
 def _fitting(tx: Transaction, asked: Question, wanted: Filter) -> list[str]:

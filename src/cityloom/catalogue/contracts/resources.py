@@ -132,6 +132,32 @@ class ResourcePage(msgspec.Struct, frozen=True):
     resources: list[ResourceSummary]
 
 
+FacetName = Literal["keeper", "sharing", "openness", "subject", "category", "grade"]
+
+
+class FacetValue(msgspec.Struct, frozen=True):
+    """How many of the resources that fit have a value."""
+
+    value: str
+    title: str
+    count: int
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """One filter of the search with its values, the most frequent first."""
+
+    name: FacetName
+    values: list[FacetValue]
+
+
+class Facets(msgspec.Struct, frozen=True):
+    """What the search could be narrowed to. `total` is a lower bound where `exact` is false."""
+
+    total: int
+    exact: bool
+    facets: list[Facet]
+
+
 class Announced(msgspec.Struct, frozen=True):
     """A breaking change that comes into force on a day to come."""
 
@@ -206,7 +232,7 @@ class RowFault(msgspec.Struct, frozen=True):
 
 
 class ImportReport(msgspec.Struct, frozen=True):
-    """What became of an imported file: read = added + changed + unchanged + announced + refused."""
+    """What became of an imported file: read = added + changed + unchanged + announced + drafted + refused."""
 
     trial: bool
     read: int
@@ -217,6 +243,8 @@ class ImportReport(msgspec.Struct, frozen=True):
     refused: int
     faults: list[RowFault]
     columns_unknown: list[str] = []
+    drafted: int = 0
+    """Drafts to be submitted, where the city's departments publish nothing without a review."""
 
 
 class ItemSource(msgspec.Struct, frozen=True):
@@ -325,13 +353,6 @@ class FormCheck(msgspec.Struct, frozen=True):
     findings: list[FieldFinding]
 
 
-class Graph(msgspec.Struct, frozen=True):
-    """Lineage around one resource: every line on the way up to what it is made from and down to what is made from it."""
-
-    centre: str
-    lines: list["GraphLine"]
-
-
 class GraphLine(msgspec.Struct, frozen=True):
     """`target` is made from, or checked against, `source`; `distance` is negative towards the sources."""
 
@@ -339,6 +360,28 @@ class GraphLine(msgspec.Struct, frozen=True):
     target: str
     kind: str
     distance: int
+
+
+class GraphNode(msgspec.Struct, frozen=True):
+    """A resource of the graph, nearest distance first counted."""
+
+    id: str
+    title: str
+    keeper: str
+    grade: int
+    distance: int
+    retired: bool
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """Lineage around one resource: every line on the way up to what it is made from and down to what is made from it."""
+
+    centre: str
+    lines: list[GraphLine]
+    nodes: list[GraphNode] = []
+    """The resources that the lines join, the centre among them."""
+    cut: bool = False
+    """Whether there are more lines than one answer holds."""
 
 
 class ReportedChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,10 +7,11 @@ from anyio import to_thread
 from litestar import Request, Response, get, post
 from litestar.params import FromQuery, QueryParameter
 
-from cityloom.catalogue.api import dcat, guide
+from cityloom.catalogue.api import dcat, files, guide
 from cityloom.catalogue.contracts import ImportReport
 from cityloom.identity import api as identity
 from cityloom.kernel import http
+from cityloom.kernel.context import Context
 from cityloom.kernel.errors import TooLarge
 
 AnyRequest = Request[Any, Any, Any]
@@ -23,15 +24,25 @@ EffectiveOn = Annotated[
 ]
 
 
-async def body_of(request: AnyRequest) -> bytes:
-    """The body of a request, bounded. Raises TooLarge `catalogue.sheet_too_large`."""
-    parts, size = [], 0
+async def received(request: AnyRequest) -> tuple[Context, bytes]:
+    """Who hands a file in, and the file. Whoever may describe nothing is refused before a byte of it is read.
+
+    Raises Refused `kernel.refused`, TooLarge `catalogue.sheet_too_large`.
+    """
+    ctx = await to_thread.run_sync(identity.open_context, request)
+    await to_thread.run_sync(files.check_may_write, ctx)
+    told = request.headers.get("content-length", "")
+    _check_size(int(told[:20]) if told.isdecimal() else 0)
+    body = bytearray()
     async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST:
-            raise TooLarge("catalogue.sheet_too_large", limit=LARGEST >> 20)
-        parts.append(chunk)
-    return b"".join(parts)
+        body += chunk
+        _check_size(len(body))
+    return ctx, bytes(body)
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST:
+        raise TooLarge("catalogue.sheet_too_large", limit=LARGEST >> 20)
 
 
 @get("/api/catalogue/guide.xlsx", tags=TAGS, summary="The catalogue as departments' workbook", sync_to_thread=True)
@@ -52,8 +63,7 @@ def get_guide(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery
 )
 async def post_guide(request: AnyRequest, trial: Trial = False, effective_on: EffectiveOn = None) -> ImportReport:
     """How many were added, changed, unchanged, announced and refused, with the faults."""
-    ctx = await to_thread.run_sync(identity.open_context, request)
-    content = await body_of(request)
+    ctx, content = await received(request)
     return await to_thread.run_sync(guide.take, ctx, content, trial, effective_on)
 
 
@@ -91,8 +101,7 @@ async def post_dcat(
     keeper: Annotated[str, QueryParameter(description="who keeps what names no organisation of this city")] = "",
 ) -> ImportReport:
     """How many were added, changed, unchanged, announced and refused, with the faults."""
-    ctx = await to_thread.run_sync(identity.open_context, request)
-    content = await body_of(request)
+    ctx, content = await received(request)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return await to_thread.run_sync(dcat.take, ctx, content, media, trial, effective_on, keeper)
 

@@ -1,18 +1,20 @@
 """Information resources: search, describe, announce, retire, compare, follow."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from cityloom.catalogue.api import datasets, resources, search
+from cityloom.catalogue.api import datasets, messages, resources, search
 from cityloom.catalogue.contracts import (
     Announced,
     Diff,
+    Facets,
     Filter,
     Graph,
     ItemSource,
+    Message,
     Resource,
     ResourceId,
     ResourcePage,
@@ -45,6 +47,22 @@ def list_resources(
     """Those that have all that is asked for come first, then those that are like it; without `q`, all by id."""
     wanted = Filter(keeper, sharing, openness, subject, category, grade)
     return search.find(identity.open_context(request), q, wanted, offset, limit)
+
+
+@get("/api/catalogue/facets", tags=TAGS, summary="What the search can be narrowed to", sync_to_thread=True)
+def list_facets(
+    request: AnyRequest,
+    q: Annotated[str, QueryParameter(max_length=200, description="as for the search")] = "",
+    keeper: FromQuery[str] = "",
+    sharing: FromQuery[str] = "",
+    openness: FromQuery[str] = "",
+    subject: FromQuery[str] = "",
+    category: Annotated[str, QueryParameter(description="the beginning of the category, such as 101")] = "",
+    grade: Annotated[int, QueryParameter(ge=0, le=4)] = 0,
+) -> Facets:
+    """Of the resources that the search finds with these filters, how many have which keeper, sharing, category, …"""
+    wanted = Filter(keeper, sharing, openness, subject, category, grade)
+    return search.facets(identity.open_context(request), q, wanted)
 
 
 @get("/api/catalogue/resources/{resource:str}", tags=TAGS, summary="One resource", sync_to_thread=True)
@@ -125,10 +143,13 @@ def get_diff(
 
 @get("/api/catalogue/resources/{resource:str}/lineage", tags=TAGS, summary="Its lineage", sync_to_thread=True)
 def get_lineage(
-    request: AnyRequest, resource: FromPath[str], depth: Annotated[int, QueryParameter(ge=1, le=20)] = 3
+    request: AnyRequest,
+    resource: FromPath[str],
+    depth: Annotated[int, QueryParameter(ge=1, le=20)] = 3,
+    way: FromQuery[Literal["up", "down", "both"]] = "both",
 ) -> Graph:
-    """What it is made from and checked against, and what is made from it, `depth` steps far."""
-    return datasets.graph(identity.open_context(request), resource, depth)
+    """What it is made from and checked against (up), and what is made from it (down), `depth` steps far, as a graph."""
+    return datasets.graph(identity.open_context(request), resource, depth, way)
 
 
 @put(
@@ -161,6 +182,21 @@ def list_notices(request: AnyRequest) -> list[Announced]:
     return resources.notices(identity.open_context(request))
 
 
+@get(
+    "/api/catalogue/messages",
+    tags=TAGS,
+    summary="Deadlines, moved sources, and what could not be done for what you keep",
+    sync_to_thread=True,
+)
+def list_messages(
+    request: AnyRequest,
+    after: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+) -> list[Message]:
+    """To the caller's organisation, by number; the next page is asked for with `after` = the last id."""
+    return messages.listing(identity.open_context(request), after, limit)
+
+
 @get("/api/catalogue/sources", tags=TAGS, summary="Who answers for which item (一数一源)", sync_to_thread=True)
 def list_sources(request: AnyRequest, subject: FromQuery[str] = "") -> list[ItemSource]:
     """Of one subject, or all."""
@@ -168,6 +204,6 @@ def list_sources(request: AnyRequest, subject: FromQuery[str] = "") -> list[Item
 
 
 ROUTES = [
-    list_resources, get_resource, put_resource, retire_resource, delete_announcement, list_revisions, get_diff,
-    get_lineage, put_following, delete_following, list_notices, list_sources,
+    list_resources, list_facets, get_resource, put_resource, retire_resource, delete_announcement, list_revisions, get_diff,
+    get_lineage, put_following, delete_following, list_notices, list_messages, list_sources,
 ]  # fmt: skip

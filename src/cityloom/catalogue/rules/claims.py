@@ -74,3 +74,12 @@ def claims(wish: ResourceWish, elements: Elements) -> list[Concept]:
             for each in concepts(item, elements):
                 found.setdefault(each.concept, each)
     return list(found.values())
+
+
+def ruled(id: str, wish: ResourceWish, won: Mapping[str, str], elements: Elements) -> ResourceWish:
+    """The description with its claims as disputes were ruled; `won` says which resource has each concept since then."""
+    items = []
+    for item in wish.items:
+        winners = {won[each.concept] for each in concepts(item, elements) if each.concept in won}
+        items.append(msgspec.structs.replace(item, authoritative=id in winners) if winners else item)
+    return msgspec.structs.replace(wish, items=tuple(items))

@@ -54,7 +54,7 @@ COLUMNS = (
     Column("openness", Text("Openness", "开放类型"), "开放属性|是否开放|是否向社会开放|社会开放|开放方式|是否社会开放"),
     Column("open_condition", Text("Condition of openness", "开放条件"), "开放条件说明|开放要求", width=30),
     Column("open_condition_en", Text("Condition of openness in English", "开放条件英文"), "", width=30),
-    Column("cycle", Text("Update cycle", "更新周期"), "更新频率|更新频度|数据更新周期|信息更新周期|update frequency"),
+    Column("cycle", Text("Update cycle", "更新周期"), "更新频率|更新频度|数据更新周期|数据更新频率|信息更新周期|update frequency"),
     Column("issued", Text("Issued on", "发布日期"), "发布时间|首次发布日期|编制日期|发布年月日|issued"),
     Column("related", Text("Related codes", "关联资源代码"), "关联资源|关联信息资源代码|关联资源编码|关联代码", width=24),
     Column("derived_from", Text("Derived from", "派生自"), "来源资源|派生来源", width=24),
@@ -98,14 +98,14 @@ VALUES: dict[str, dict[str, str]] = {
     "sharing": _words(
         {
             "unconditional": "无条件共享|无条件|无条件共享类|完全共享|普遍共享|是",
-            "conditional": "有条件共享|有条件|条件共享|依申请共享|授权共享|受限共享|部分共享",
+            "conditional": "有条件共享|有条件|条件共享|依申请|依申请共享|授权共享|受限共享|部分共享",
             "refused": "不予共享|不共享|不予|非共享|不能共享|否",
         }
     ),
     "openness": _words(
         {
             "open": "无条件开放|开放|是|无条件|完全开放|向社会开放",
-            "conditional": "有条件开放|有条件|依申请开放|受限开放|部分开放",
+            "conditional": "有条件开放|有条件|依申请|依申请开放|受限开放|部分开放",
             "closed": "不予开放|不开放|否|不予|非开放|不向社会开放|暂不开放|禁止开放|无",
         }
     ),
@@ -180,5 +180,6 @@ CHOICES: dict[str, dict[str, Text]] = {
     "type": {"text": Text("text", "字符型"), "integer": Text("integer", "整型"), "decimal": Text("decimal", "数值型"),
              "number": Text("number", "浮点型"), "boolean": Text("boolean", "布尔型"), "date": Text("date", "日期型"),
              "timestamp": Text("timestamp", "日期时间型"), "binary": Text("binary", "二进制型")},
+    "grade": {grade: Text(grade, f"{grade}级") for grade in "1234"},
 }  # fmt: skip
 """What we write ourselves."""

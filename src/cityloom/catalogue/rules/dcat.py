@@ -4,6 +4,7 @@ What DCAT has no word for stands in a namespace of our own, so that a resource c
 """
 
 import json
+import re
 from typing import Any
 
 from rdflib import Graph, Namespace, URIRef
@@ -19,6 +20,13 @@ CSVW = Namespace("http://www.w3.org/ns/csvw#")
 FREQUENCY = Namespace("http://publications.europa.eu/resource/authority/frequency/")
 ACCESS = Namespace("http://publications.europa.eu/resource/authority/access-right/")
 
+BASE = "http://relative.invalid/"
+"""What relative addresses are relative to, so that a file with some can be read; nothing is ever asked there."""
+
+XML_SAYS = re.compile(r"^\s*<\?xml[^>]*\?>")
+"""The charset of a file, once it is read by another."""
+
+STUMBLED = re.compile(r"at line (\d+) of <.*?>: Bad syntax \((.*?)\) at")
 LARGEST = 32 << 20
 MOST_TRIPLES = 500_000
 PREFIXES = {
@@ -37,6 +45,14 @@ CYCLES = {
     "real_time": "CONT", "day": "DAILY", "week": "WEEKLY", "month": "MONTHLY", "quarter": "QUARTERLY",
     "half_year": "ANNUAL_2", "year": "ANNUAL", "irregular": "IRREG",
 }  # fmt: skip
+OTHER_CYCLES = frozenset({
+    "1MIN", "5MIN", "10MIN", "15MIN", "30MIN", "HOURLY", "BIHOURLY", "TRIHOURLY", "12HRS", "DAILY_2", "WEEKLY_2",
+    "WEEKLY_3", "BIWEEKLY", "MONTHLY_2", "MONTHLY_3", "BIMONTHLY", "ANNUAL_3", "BIENNIAL", "TRIENNIAL", "QUADRENNIAL",
+    "QUINQUENNIAL", "DECENNIAL", "BIDECENNIAL", "TRIDECENNIAL", "UPDATE_CONT", "AS_NEEDED", "NEVER", "NOT_PLANNED",
+    "OP_DATPRO", "OTHER", "UNKNOWN",
+})  # fmt: skip
+"""The European list's other frequencies, for which the guide has no word but 不定期."""
+
 OPENNESS = {"open": "PUBLIC", "conditional": "RESTRICTED", "closed": "NON_PUBLIC"}
 DATATYPES = {
     "text": "string", "integer": "integer", "decimal": "decimal", "number": "double", "boolean": "boolean",
@@ -87,13 +103,16 @@ def read(content: bytes, media: str) -> Graph:
         raise Unsupported("catalogue.media_unknown", media=media or "-")
     if len(content) > LARGEST:
         raise TooLarge("catalogue.rdf_too_large", limit=LARGEST >> 20)
+    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if format != "xml" or marked:
+        content = XML_SAYS.sub("", _decoded(content, format)).encode()
     if format == "json-ld":
         _check_contexts(content)
     elif format == "xml" and b"<!DOCTYPE" in content:  # entities can be bombs
         raise Invalid("catalogue.rdf_broken", format=format, reason="DOCTYPE")
     graph = new_graph(Bounded())
     try:
-        graph.parse(data=content, format=format, publicID="urn:cityloom:import:")
+        graph.parse(data=content, format=format, publicID=BASE)
     except (
         RdfError,
         ValueError,
@@ -104,15 +123,36 @@ def read(content: bytes, media: str) -> Graph:
         RecursionError,
         AssertionError,
     ) as error:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise Invalid("catalogue.rdf_broken", format=format, reason=reason) from error
+        raise Invalid("catalogue.rdf_broken", format=format, reason=_reason(error, content)) from error
     except Exception as error:
         if type(error).__module__.startswith(("rdflib.", "xml.sax")):  # some of its errors have no base of its own
-            raise Invalid("catalogue.rdf_broken", format=format, reason=" ".join(str(error).split())[:300]) from error
+            raise Invalid("catalogue.rdf_broken", format=format, reason=_reason(error, content)) from error
         raise
     if (None, RDF.type, DCAT.Dataset) not in graph:
         raise Invalid("catalogue.rdf_without_datasets")
     return graph
+
+
+def _decoded(content: bytes, format: str) -> str:
+    """The text of a file: UTF-8 as the formats ask, with or without a mark at its beginning, or what editors here write."""
+    marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for charset in ("utf-16",) if marked else ("utf-8-sig", "gb18030"):
+        try:
+            return content.decode(charset)
+        except UnicodeDecodeError:
+            continue
+    raise Invalid("catalogue.rdf_broken", format=format, reason="charset")
+
+
+def _reason(error: Exception, content: bytes) -> str:
+    """What a parser says, with the line that it stumbled over."""
+    told = " ".join(str(error).split())
+    if found := STUMBLED.search(told):
+        lines = content.decode(errors="replace").splitlines()
+        number = int(found[1])
+        line = lines[number - 1].strip() if number <= len(lines) else ""
+        return f"line {number}, {found[2]}: {line[:120]}"
+    return told[:300] or type(error).__name__
 
 
 def _check_contexts(content: bytes) -> None:

@@ -3,15 +3,15 @@
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
-from rdflib import Graph, Literal, URIRef
+from rdflib import BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, RDFS, SKOS
 from rdflib.term import Node
 
-from cityloom.catalogue.contracts import ResourceWish
+from cityloom.catalogue.contracts import Carrier, ResourceWish, Sharing, Way
 from cityloom.catalogue.rules import columns, dcat
 from cityloom.catalogue.rules.claims import folded
 from cityloom.catalogue.rules.dcat import ACCESS, CSVW, FREQUENCY, OWN
@@ -26,14 +26,21 @@ CYCLES = {name: cycle for cycle, name in dcat.CYCLES.items()}
 ACCESSES = {name: openness for openness, name in dcat.OPENNESS.items()}
 
 
-MOST_DIGITS = 9
-
-
-def _number(said: str) -> int | None:
-    """A whole number; one longer than any description has is 0, which is refused; None where it is no number."""
-    if not said.isdecimal():
-        return None
-    return int(said) if len(said) <= MOST_DIGITS else 0
+GRADES = ("1", "2", "3", "4")
+NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+TEXTS = frozenset(
+    {"anyURI", "token", "normalizedString", "language", "langString", "Name", "NMTOKEN", "html", "json", "xml"}
+)
+PROPERTIES = {
+    "title": "dct:title", "summary": "dct:description", "keeper": "dct:publisher", "keeper_code": "cl:keeperCode",
+    "code": "dct:identifier", "category": "dcat:theme", "subject": "cl:subject", "legal_basis": "dct:provenance",
+    "sharing": "cl:sharing", "sharing_condition": "cl:sharingCondition", "refusal_law": "cl:refusalLaw",
+    "openness": "dct:accessRights", "open_condition": "cl:openCondition", "cycle": "dct:accrualPeriodicity",
+    "issued": "dct:issued", "related": "cl:related", "derived_from": "cl:derivedFrom", "item": "csvw:title",
+    "items": "csvw:column", "element": "cl:element", "grade": "cl:grade", "authoritative": "cl:authoritative",
+    "regraded": "cl:regraded", "format": "dct:format", "carrier": "cl:carrier", "sharing_way": "cl:sharingWay",
+}  # fmt: skip
+"""What a file calls the fields of a description."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -44,6 +51,8 @@ class Fault(msgspec.Struct, frozen=True):
     value: str
     code: str
     known: str = ""
+    grave: bool = True
+    """Whether the dataset is refused for it; else it is taken without what could not be understood."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -63,26 +72,39 @@ class Reader:
         self.otherwise = otherwise
         """Keeper of what names no organisation of this city; empty: that is a fault."""
         self.faults: list[Fault] = []
+        self._current: Node = BNode()
 
     def read(self) -> list[Found]:
         """The datasets by their address."""
         subjects = {each for kind in (DCAT.Dataset,) for each in self.graph.subjects(RDF.type, kind)}
         return [self._dataset(subject) for subject in sorted(subjects, key=str)]
 
-    def _fault(self, subject: Node, name: str, value: object, code: str, known: str = "") -> None:
-        self.faults.append(Fault(str(subject), name, str(value)[:200], code, known))
+    def _fault(self, subject: Node, name: str, value: object, code: str, known: str = "", grave: bool = True) -> None:
+        said = self._called(value) if isinstance(value, BNode) else str(value).removeprefix(dcat.BASE)[:200]
+        if subject != self._current:
+            name = f"{name} ({self._called(subject)})"
+        self.faults.append(Fault(self._called(self._current), name, said, code, known, grave))
+
+    def _called(self, node: Node) -> str:
+        """An address as the file has it; a node without one by its title or name."""
+        if not isinstance(node, BNode):
+            return str(node).removeprefix(dcat.BASE)
+        named = next((name for each in (DCTERMS.title, FOAF.name, CSVW.name) if (name := self._one(node, each))), "")
+        return f"[] {named[:100]}".strip()
 
     def _dataset(self, subject: Node) -> Found:
         before = len(self.faults)
+        self._current = subject
         fields = self._fields(subject)
         id = self._one(subject, OWN.id) or self._made_id(subject)
         wish = None
-        if len(self.faults) == before:
+        if not any(fault.grave for fault in self.faults[before:]):
             try:
                 wish = msgspec.convert(fields, ResourceWish)
             except msgspec.ValidationError as error:
-                self._fault(subject, "", error, "value_wrong")
-        return Found(str(subject), id, wish)
+                field = str(error).rpartition("`$.")[2].partition("`")[0].partition("[")[0]
+                self._fault(subject, PROPERTIES.get(field, field), error, "value_wrong")
+        return Found(self._called(subject), id, wish)
 
     def _fields(self, subject: Node) -> dict[str, Any]:
         title = self._both(subject, DCTERMS.title)
@@ -102,7 +124,7 @@ class Reader:
             "subject": self._one(subject, OWN.subject),
             "legal_basis": self._label(subject, DCTERMS.provenance),
             "open_condition": self._both(subject, OWN.openCondition),
-            "sharing_way": self._one(subject, OWN.sharingWay),
+            "sharing_way": self._choice(subject, OWN.sharingWay, Way, "cl:sharingWay"),
             "cycle": self._cycle(subject),
             "issued": self._day(subject),
             "related": self._listed(subject, OWN.related),
@@ -156,7 +178,7 @@ class Reader:
         if self.otherwise:
             return self.otherwise
         if agents:
-            named = self._one(agents[0], FOAF.name) or str(agents[0])
+            named = self._one(agents[0], FOAF.name) or self._called(agents[0])
             self._fault(subject, "dct:publisher", named, "keeper_unknown")
         else:
             self._fault(subject, "dct:publisher", "", "no_publisher")
@@ -174,7 +196,7 @@ class Reader:
             word = columns.VALUES["cycle"].get(folded(dcat.tail(str(said))))
             if dcat.tail(str(said)) in CYCLES or word:
                 return CYCLES.get(dcat.tail(str(said))) or word or ""
-            if not str(said).startswith(str(FREQUENCY)):
+            if not str(said).startswith(str(FREQUENCY)) or dcat.tail(str(said)) not in dcat.OTHER_CYCLES:
                 self._fault(subject, "dct:accrualPeriodicity", said, "value_unknown", ", ".join(sorted(CYCLES)))
         return "irregular"
 
@@ -187,25 +209,36 @@ class Reader:
             return None
 
     def _listed(self, subject: Node, predicate: URIRef) -> list[str]:
-        return [str(each) for head in self.graph.objects(subject, predicate) for each in self._members(subject, head)]
+        name = "cl:" + dcat.tail(str(predicate)).rpartition(":")[2]
+        heads = self.graph.objects(subject, predicate)
+        return [str(each) for head in heads for each in self._members(subject, head, name)]
 
-    def _members(self, subject: Node, head: Node) -> list[Node]:
+    def _choice(self, subject: Node, predicate: URIRef, allowed: Any, name: str, otherwise: str = "") -> str:
+        """A word of ours; what is none is a fault."""
+        said = self._one(subject, predicate) or otherwise
+        known = get_args(allowed)
+        if said and said not in known:
+            self._fault(subject, name, said, "value_unknown", ", ".join(filter(None, known)))
+        return said
+
+    def _members(self, subject: Node, head: Node, name: str) -> list[Node]:
         try:
             return list(Collection(self.graph, head))
         except ValueError:  # it goes in a circle
-            self._fault(subject, "cl:columns", "", "list_broken")
+            self._fault(subject, name, "", "list_broken")
             return []
 
     def _distribution(self, subject: Node) -> dict[str, str]:
         for distribution in sorted(self.graph.objects(subject, DCAT.distribution), key=str):
             formats = list(self.graph.objects(distribution, DCTERMS["format"]))
             named = (self._one(formats[0], RDFS.label) or dcat.tail(str(formats[0]))) if formats else ""
-            return {"carrier": self._one(distribution, OWN.carrier) or "other", "format": named[:300]}
+            carrier = self._choice(distribution, OWN.carrier, Carrier, "cl:carrier", "other")
+            return {"carrier": carrier, "format": named[:300]}
         return {"carrier": "other"}
 
     def _terms(self, subject: Node) -> dict[str, Any]:
         """Sharing and openness. A catalogue that knows no sharing shares what is public, and the rest on request."""
-        sharing, openness = self._one(subject, OWN.sharing), self._openness(subject)
+        sharing, openness = self._choice(subject, OWN.sharing, Sharing, "cl:sharing"), self._openness(subject)
         condition, law = self._both(subject, OWN.sharingCondition), self._both(subject, OWN.refusalLaw)
         if not sharing:
             sharing = "unconditional" if openness == "open" else "conditional"
@@ -213,9 +246,6 @@ class Reader:
                 condition = BY_REQUEST
             if openness == "conditional":
                 openness = "closed"
-        known = ("unconditional", "conditional", "refused")
-        if sharing not in known:
-            self._fault(subject, "cl:sharing", sharing, "value_unknown", ", ".join(known))
         return {
             "sharing": sharing,
             "openness": openness,
@@ -227,15 +257,16 @@ class Reader:
         for said in self.graph.objects(subject, DCTERMS.accessRights):
             if dcat.tail(str(said)) in ACCESSES:
                 return ACCESSES[dcat.tail(str(said))]
-            if str(said).startswith(str(ACCESS)):
-                self._fault(subject, "dct:accessRights", said, "value_unknown", ", ".join(sorted(ACCESSES)))
+            grave = str(said).startswith(str(ACCESS))
+            code = "value_unknown" if grave else "value_left_out"
+            self._fault(subject, "dct:accessRights", said, code, ", ".join(sorted(ACCESSES)), grave)
         return "closed"
 
     def _items(self, subject: Node) -> list[dict[str, Any]]:
         items = []
         for schema in sorted(self.graph.objects(subject, DCTERMS.conformsTo), key=str):
             for head in self.graph.objects(schema, dcat.SCHEMA):
-                items += [self._item(column) for column in self._members(subject, head)]
+                items += [self._item(column) for column in self._members(subject, head, "cl:columns")]
             if not items:  # columns of others have no order of their own
                 columns_of = sorted(
                     self.graph.objects(schema, CSVW.column), key=lambda each: self._one(each, CSVW.name)
@@ -247,17 +278,30 @@ class Reader:
         name = self._both(column, CSVW.title)
         if not any(name.values()):
             name["en"] = self._one(column, CSVW.name)
-        length, grade = self._one(column, OWN.length), self._one(column, OWN.grade)
-        graded = _number(grade)
+        kind = dcat.tail(self._one(column, CSVW.datatype))
+        if kind and kind not in KINDS and kind not in TEXTS:
+            self._fault(column, "csvw:datatype", kind, "value_left_out", ", ".join(sorted(KINDS)), False)
         return {
             "name": name,
-            "type": KINDS.get(dcat.tail(self._one(column, CSVW.datatype)), "text"),
-            "length": _number(length),
+            "type": KINDS.get(kind, "text"),
+            "length": self._number(column, OWN.length, "cl:length"),
             "element": self._one(column, OWN.element),
             "qualifier": self._one(column, OWN.qualifier),
             "standard": self._one(column, OWN.standard),
-            "grade": 1 if graded is None else graded,
+            "grade": self._grade(column),
             "required": self._one(column, CSVW.required) == "true",
             "personal": self._one(column, OWN.personal) == "true",
             "authoritative": self._one(column, OWN.authoritative) == "true",
         }
+
+    def _grade(self, column: Node) -> int:
+        said = self._one(column, OWN.grade) or "1"
+        if said not in GRADES:
+            self._fault(column, "cl:grade", said, "value_unknown", ", ".join(GRADES))
+        return GRADES.index(said) + 1 if said in GRADES else 1
+
+    def _number(self, column: Node, predicate: URIRef, name: str) -> int | None:
+        said = self._one(column, predicate)
+        if said and not NUMBER.fullmatch(said):
+            self._fault(column, name, said, "number_wrong")
+        return int(said) if NUMBER.fullmatch(said) else None

@@ -1,11 +1,13 @@
 """What a resource's description must keep: a refusal cites its law, a condition is told, what is open is harmless."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from cityloom.catalogue.contracts import Item, ResourceWish, Standards
+import msgspec
+
+from cityloom.catalogue.contracts import ResourceWish, Standards
 from cityloom.catalogue.rules import claims, codes
-from cityloom.kernel.errors import Invalid
+from cityloom.kernel.errors import Invalid, Problem
 from cityloom.kernel.words import Text
 
 CITED_ZH = re.compile(r"《[^》]{2,}》|(法|条例|规章|规定|办法|决定|细则|规则)[^，。]{0,12}第.{1,8}条")
@@ -16,12 +18,23 @@ CITED_EN = re.compile(
 TABLES = ("database", "spreadsheet", "interface")
 OPEN_GRADE = 1
 LEAST_PERSONAL = 2
+LONGEST_NAME = 300
+LONGEST_TEXT = 20_000
+PROSE = ("summary", "legal_basis", "sharing_condition", "refusal_law", "open_condition", "regraded")
 FREE = {"", "无", "无条件", "无条件共享", "无条件开放", "none", "unconditional"}
 
 
-def wrong(resource: str, fault: str, **params: str | int) -> Invalid:
-    """The refusal of a description: `fault` names the words `catalogue.resource.<fault>` and their remedy."""
-    return Invalid(f"catalogue.resource.{fault}", resource=resource, **params)
+class Wrong(msgspec.Struct, frozen=True):
+    """One thing wrong with a description: the problem, the field, and which item where it is an item's."""
+
+    problem: Problem
+    field: str
+    item: int | None = None
+
+
+def wrong(id: str, fault: str, at: str, place: int | None = None, /, **params: str | int) -> Wrong:
+    """`fault` names the words `catalogue.resource.<fault>` and their remedy."""
+    return Wrong(Invalid(f"catalogue.resource.{fault}", resource=id, **params), at, place)
 
 
 def said(text: Text | None) -> str:
@@ -36,14 +49,21 @@ def cites(text: Text | None) -> bool:
 
 def check(id: str, wish: ResourceWish, standards: Standards, keepers: Collection[str]) -> None:
     """Raises Invalid `catalogue.resource.…` for the first thing that is wrong."""
+    for found in faults(id, wish, standards, keepers):
+        raise found.problem
+
+
+def faults(id: str, wish: ResourceWish, standards: Standards, keepers: Collection[str]) -> Iterator[Wrong]:
+    """Everything that is wrong with a description."""
     if not said(wish.title):
-        raise wrong(id, "no_title")
+        yield wrong(id, "no_title", "title")
     if wish.keeper not in keepers:
-        raise wrong(id, "keeper_unknown", keeper=wish.keeper)
-    _check_sharing(id, wish)
-    _check_openness(id, wish)
-    _check_place(id, wish, standards)
-    _check_items(id, wish, standards)
+        yield wrong(id, "keeper_unknown", "keeper", keeper=wish.keeper)
+    yield from _sharing(id, wish)
+    yield from _openness(id, wish)
+    yield from _place(id, wish, standards)
+    yield from _lengths(id, wish)
+    yield from _items(id, wish, standards)
 
 
 def check_reported(id: str, wish: ResourceWish) -> None:
@@ -52,88 +72,98 @@ def check_reported(id: str, wish: ResourceWish) -> None:
     Raises Invalid `catalogue.resource.…`.
     """
     if not said(wish.title):
-        raise wrong(id, "no_title")
-    _check_sharing(id, wish, reported=True)
-    _check_openness(id, wish)
-    check_any(id, wish)
+        raise wrong(id, "no_title", "title").problem
+    for each in (_sharing(id, wish, reported=True), _openness(id, wish), _lengths(id, wish), _any_items(id, wish)):
+        for found in each:
+            raise found.problem
 
 
-def check_any(id: str, wish: ResourceWish) -> None:
-    """Raises Invalid where a table has no items; a document or a picture has none."""
+def _any_items(id: str, wish: ResourceWish) -> Iterator[Wrong]:
+    """A table has items; a document or a picture has none."""
     if not wish.items and wish.carrier in TABLES:
-        raise wrong(id, "no_items")
+        yield wrong(id, "no_items", "item")
 
 
-def _check_sharing(id: str, wish: ResourceWish, reported: bool = False) -> None:
+def _sharing(id: str, wish: ResourceWish, reported: bool = False) -> Iterator[Wrong]:
     if wish.sharing == "refused":
         if not cites(wish.refusal_law):
-            raise wrong(id, "refusal_without_law", given=said(wish.refusal_law) or "-")
+            yield wrong(id, "refusal_without_law", "refusal_law", given=said(wish.refusal_law) or "-")
     elif wish.refusal_law is not None and said(wish.refusal_law):
-        raise wrong(id, "law_without_refusal")
+        yield wrong(id, "law_without_refusal", "refusal_law")
     condition = said(wish.sharing_condition)
     if wish.sharing == "conditional" and condition.casefold() in FREE and not reported:
-        raise wrong(id, "condition_untold")
+        yield wrong(id, "condition_untold", "sharing_condition")
     if wish.sharing == "unconditional" and condition.casefold() not in FREE:
-        raise wrong(id, "condition_invented", condition=condition)
+        yield wrong(id, "condition_invented", "sharing_condition", condition=condition)
 
 
-def _check_openness(id: str, wish: ResourceWish) -> None:
+def _openness(id: str, wish: ResourceWish) -> Iterator[Wrong]:
     if wish.openness == "conditional" and said(wish.open_condition).casefold() in FREE:
-        raise wrong(id, "open_condition_untold")
+        yield wrong(id, "open_condition_untold", "open_condition")
     if wish.openness == "closed":
         return
     if wish.sharing == "refused":
-        raise wrong(id, "open_but_refused")
+        yield wrong(id, "open_but_refused", "openness")
     if wish.openness == "open":
-        for item in wish.items:
+        for place, item in enumerate(wish.items):
             if item.grade > OPEN_GRADE or item.personal:
-                raise wrong(id, "open_too_high", item=claims.name_of(item), grade=item.grade)
+                yield wrong(id, "open_too_high", "openness", place, item=claims.name_of(item), grade=item.grade)
 
 
-def _check_place(id: str, wish: ResourceWish, standards: Standards) -> None:
+def _place(id: str, wish: ResourceWish, standards: Standards) -> Iterator[Wrong]:
     if wish.code and wish.category and wish.code.partition("/")[0] != wish.category:
-        raise wrong(id, "code_differs", given=wish.code, category=wish.category)
+        yield wrong(id, "code_differs", "code", given=wish.code, category=wish.category)
     category = wish.category or wish.code.partition("/")[0]
     unknown = codes.unknown_level(category, standards.codes) if category else ""
     if unknown:
-        raise wrong(id, "category_unknown", level=unknown, category=category)
+        yield wrong(id, "category_unknown", "category", level=unknown, category=category)
     subjects = standards.codes.get(codes.SUBJECTS)
     if wish.subject and subjects and wish.subject not in subjects.current:
-        raise wrong(id, "subject_unknown", subject=wish.subject, known=", ".join(subjects.current))
+        yield wrong(id, "subject_unknown", "subject", subject=wish.subject, known=", ".join(subjects.current))
     if id in wish.derived_from:
-        raise wrong(id, "derived_from_itself")
+        yield wrong(id, "derived_from_itself", "derived_from")
 
 
-def _check_items(id: str, wish: ResourceWish, standards: Standards) -> None:
-    check_any(id, wish)
+def _lengths(id: str, wish: ResourceWish) -> Iterator[Wrong]:
+    named = [("title", wish.title, None)] + [("item", item.name, place) for place, item in enumerate(wish.items)]
+    prose = [(field, getattr(wish, field), None) for field in PROSE]
+    for limit, texts in ((LONGEST_NAME, named), (LONGEST_TEXT, prose)):
+        for field, text, place in texts:
+            if text is not None and max(len(text.zh), len(text.en)) > limit:
+                yield wrong(id, "too_long", field, place, field=field, limit=limit)
+
+
+def _items(id: str, wish: ResourceWish, standards: Standards) -> Iterator[Wrong]:
+    yield from _any_items(id, wish)
     seen: set[str] = set()
-    for item in wish.items:
-        _check_item(id, wish, item, standards)
-        key = claims.folded(item.qualifier) + "#" + claims.folded(claims.name_of(item))
+    for place, item in enumerate(wish.items):
+        name = claims.name_of(item)
+        if not claims.folded(name):
+            yield wrong(id, "item_without_name", "item", place)
+            continue
+        yield from _item(id, wish, place, standards)
+        key = claims.folded(item.qualifier) + "#" + claims.folded(name)
         if key in seen:
-            raise wrong(id, "item_twice", item=claims.name_of(item))
+            yield wrong(id, "item_twice", "item", place, item=name)
         seen.add(key)
 
 
-def _check_item(id: str, wish: ResourceWish, item: Item, standards: Standards) -> None:
+def _item(id: str, wish: ResourceWish, place: int, standards: Standards) -> Iterator[Wrong]:
+    item = wish.items[place]
     name = claims.name_of(item)
-    if not claims.folded(name):
-        raise wrong(id, "item_without_name")
-    _check_element(id, name, item.element, standards)
+    yield from _element(id, name, place, item.element, standards)
     if item.personal and item.grade < LEAST_PERSONAL:
-        raise wrong(id, "personal_too_low", item=name)
+        yield wrong(id, "personal_too_low", "grade", place, item=name)
     if item.authoritative and not wish.subject:
-        raise wrong(id, "source_without_subject", item=name)
+        yield wrong(id, "source_without_subject", "subject", place, item=name)
 
 
-def _check_element(id: str, item: str, name: str, standards: Standards) -> None:
-    if not name:
-        return
+def _element(id: str, item: str, place: int, name: str, standards: Standards) -> Iterator[Wrong]:
     element = standards.elements.get(name)
-    if element is None:
-        raise wrong(id, "element_unknown", item=item, element=name)
-    if element.status == "withdrawn":
-        raise wrong(id, "element_withdrawn", item=item, element=name, version=element.version)
+    if name and element is None:
+        yield wrong(id, "element_unknown", "element", place, item=item, element=name)
+    elif element is not None and element.status == "withdrawn":
+        yield wrong(id, "element_withdrawn", "element", place, item=item, element=name, version=element.version)
 
 
 def grade_of(wish: ResourceWish, elements: claims.Elements, taken: Mapping[str, int]) -> int:

@@ -20,6 +20,17 @@ SIZED = re.compile(r"^(.*?)[(（.]*\s*(\d{1,9})(?:,\d+)?\s*[)）]?$")
 SINCE = date(1899, 12, 30)
 """Day 0 of spreadsheet programs."""
 
+FOOTER = re.compile(
+    r"(合计|总计|小计|共计)[:：]?$|(填表人|填报人|制表人|审核人|负责人|联系人|联系电话|填表日期|填报日期)[:：]|(备注|注|说明|填表说明)\d*[:：]"
+)
+"""What a row begins with that is no resource."""
+
+BROKEN = re.compile(r"#(REF!|N/A|VALUE!|NAME\?|DIV/0!|NUM!|NULL!|SPILL!|CALC!|FORMULA!)$")
+"""What a cell has whose formula has no result."""
+
+ITEMS = re.compile(r"[、；;\n]+")
+NUMBER = re.compile(r"(\d+)(位|字节|个?字符|个字)?$")
+CARRIER = re.compile(r"^(.+?)\s*[/／:：—－-]+\s*(.+)$")
 PARTED = re.compile(r"[;；,，、\s]+")
 
 
@@ -86,7 +97,7 @@ def _header(rows: Sequence[Row]) -> Header:
         said = [text for text in texts if text]
         key = next((found for text in said if (found := columns.column_of(text))), "")
         if key and key not in places:
-            places[key], words[key] = place, next(text for text in said if columns.column_of(text))
+            places[key], words[key] = place, " ".join(next(text for text in said if columns.column_of(text)).split())
         elif said:
             unknown.append(said[0])
     return Header(places, words, rows[-1].number, unknown)
@@ -123,7 +134,7 @@ class Reader:
     def read(self, rows: Iterable[Row]) -> None:
         """Read all rows."""
         for row in rows:
-            if row.number <= self.header.last_row or not any(text_of(cell) for cell in row.cells):
+            if row.number <= self.header.last_row or self._says_nothing(row):
                 continue
             if self._begins(row):
                 self._end()
@@ -132,6 +143,14 @@ class Reader:
                 continue
             self._rows.append(row)
         self._end()
+
+    def _says_nothing(self, row: Row) -> bool:
+        """Whether it is empty, a line below the table, or the headers again, as on each printed page."""
+        texts = [text for cell in row.cells if (text := text_of(cell))]
+        if not texts or FOOTER.match(texts[0]):
+            return True
+        heading = [key for key in self.header.places if columns.column_of(self.text(row, key)) == key]
+        return "title" in heading and len(heading) >= LEAST_HEADERS
 
     def text(self, row: Row, key: str) -> str:
         """What the row says in a column; empty where the sheet has no such column."""
@@ -158,15 +177,30 @@ class Reader:
             return
         before = len(self.faults)
         first = self._rows[0]
+        self._broken_cells()
         fields = self._resource(first)
         with_items = [row for row in self._rows if self.text(row, "item") or self.text(row, "item_en")]
-        fields["items"] = [self._item(row) for row in with_items]
+        rows = [(row, name) for row in with_items for name in self._names(row)]
+        fields["items"] = [self._item(row, name) for row, name in rows]
         wish = self._wish(first, fields) if len(self.faults) == before else None
         id = plain(self.text(first, "id")).casefold()
         self.found.append(
-            Found(first.number, self.text(first, "title"), id, wish, tuple(row.number for row in with_items))
+            Found(first.number, self.text(first, "title"), id, wish, tuple(row.number for row, _ in rows))
         )
         self._rows = []
+
+    def _broken_cells(self) -> None:
+        for row in self._rows:
+            for key in self.header.places:
+                if BROKEN.match(self.text(row, key)):
+                    self.fault(row, key, self.text(row, key), "cell_error")
+
+    def _names(self, row: Row) -> list[str]:
+        """The names of the row's items: some write all of a resource into one cell, where there is nothing else of them."""
+        said = self.text(row, "item")
+        several = [part for part in map(str.strip, ITEMS.split(said)) if part]
+        alone = not any(self.text(row, key) for key in ("type", "length", "item_en", "element"))
+        return several if alone and len(several) > 1 else [said]
 
     def _wish(self, first: Row, fields: dict[str, Any]) -> ResourceWish | None:
         try:
@@ -188,16 +222,24 @@ class Reader:
             "code": code if "/" in code else "",
             "category": self._category(row, code),
             "subject": self._named(row, "subject", self.known.subjects),
-            "format": self.text(row, "format"),
             "issued": self._day(row),
             "related": self._parts(row, "related"),
             "derived_from": self._parts(row, "derived_from"),
-            **{key: self._choice(row, key) for key in ("cycle", "carrier", "sharing_way")},
+            **{key: self._choice(row, key) for key in ("cycle", "sharing_way")},
+            **self._carrier(row),
             **self._terms(row),
         }
         if any(self._both(row, "regraded").values()):
             fields["regraded"] = self._both(row, "regraded")
         return {key: value for key, value in fields.items() if value is not None}
+
+    def _carrier(self, row: Row) -> dict[str, str | None]:
+        """Kind and type of format; some write both into one cell: 数据库/mysql."""
+        parts = CARRIER.match(self.text(row, "carrier"))
+        kind = columns.VALUES["carrier"].get(folded(parts[1])) if parts else None
+        if parts and kind:
+            return {"carrier": kind, "format": self.text(row, "format") or parts[2]}
+        return {"carrier": self._choice(row, "carrier"), "format": self.text(row, "format")}
 
     def _terms(self, row: Row) -> dict[str, Any]:
         """Sharing and openness. The guide's form has the law of a refusal in the column of conditions."""
@@ -266,18 +308,19 @@ class Reader:
             self.fault(row, key, said, "value_unknown", known or "是、否")
         return value
 
-    def _item(self, row: Row) -> dict[str, Any]:
+    def _item(self, row: Row, called: str) -> dict[str, Any]:
         kind, length = self._type(row)
         said = plain(self.text(row, "length"))
-        if said and not said.isdigit():
+        number = NUMBER.match(said)
+        if said and not number:
             self.fault(row, "length", said, "number_wrong")
         grade = self._choice(row, "grade")
         flags = {key: bool(self._choice(row, key, "yes")) for key in ("personal", "required", "authoritative")}
-        name = self._both(row, "item")
+        name = {"zh": called, "en": self.text(row, "item_en")}
         fields: dict[str, Any] = {
             "name": name,
             "type": kind,
-            "length": int(said) if said.isdigit() and int(said) else length,
+            "length": int(number[1][:9]) or length if number else length,
             "element": self._named(row, "element", self.known.elements),
             "qualifier": self.text(row, "qualifier"),
             "standard": self.text(row, "standard"),

@@ -170,10 +170,13 @@ def revisions(tx: Transaction, name: str) -> list[EntryRow]:
     )
 
 
-def lines_between(tx: Transaction) -> list[Line]:
-    """Every line of lineage that joins datasets or resources; what they are described by is left out."""
+def lines_at(tx: Transaction, names: Sequence[str], upward: bool, limit: int) -> list[Line]:
+    """Lines that join datasets or resources and end (or begin) at these; what they are described by is left out."""
+    near = "target" if upward else "source"
     return tx.all(
         Line,
-        """SELECT source, target, kind FROM catalogue.lineage WHERE kind IN ('references', 'derives', 'fed_by')
-           ORDER BY source, target, kind""",
+        f"""SELECT source, target, kind FROM catalogue.lineage
+            WHERE kind IN ('references', 'derives', 'fed_by') AND split_part({near}, '.', 1) = ANY(%s)
+            ORDER BY source, target, kind LIMIT %s""",
+        [list(names), limit],
     )

@@ -149,6 +149,11 @@ def holder_of_code(tx: Transaction, code: str) -> IdRow | None:
     return tx.first(IdRow, "SELECT id, code FROM catalogue.resource WHERE code = %s", [code])
 
 
+def holders_of_codes(tx: Transaction, codes: Sequence[str]) -> list[IdRow]:
+    """The resources that have these codes, in force or not."""
+    return tx.all(IdRow, "SELECT id, code FROM catalogue.resource WHERE code = ANY(%s) ORDER BY id", [list(codes)])
+
+
 def several(tx: Transaction, ids: Sequence[str]) -> list[ResourceRow]:
     """Those resources that are there, in force or not."""
     return tx.all(ResourceRow, f"SELECT {COLUMNS} FROM catalogue.resource WHERE id = ANY(%s) ORDER BY id", [list(ids)])
@@ -346,6 +351,15 @@ def unfollow(tx: Transaction, resource: str, organisation: str) -> int:
     """It hears no more."""
     return tx.execute(
         "DELETE FROM catalogue.follower WHERE resource = %s AND organisation = %s", [resource, organisation]
+    )
+
+
+def followers(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """The organisations that follow any of the resources."""
+    return tx.values(
+        str,
+        "SELECT DISTINCT organisation FROM catalogue.follower WHERE resource = ANY(%s) ORDER BY organisation",
+        [list(ids)],
     )
 
 

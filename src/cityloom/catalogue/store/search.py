@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from cityloom.catalogue.contracts import Filter
+from cityloom.catalogue.contracts import FacetName, Filter
 from cityloom.kernel.db import Transaction
 
 
@@ -175,3 +175,27 @@ def listed(tx: Transaction, wanted: Filter, offset: int, limit: int) -> list[str
 def total(tx: Transaction, wanted: Filter) -> int:
     """How many there are."""
     return tx.scalar(int, f"SELECT count(*) FROM catalogue.search WHERE {WHERE}", msgspec.structs.asdict(wanted))
+
+
+class FacetRow(msgspec.Struct, frozen=True):
+    """How many entries have a value."""
+
+    name: FacetName
+    value: str
+    count: int
+
+
+def facets(tx: Transaction, wanted: Filter, ids: Sequence[str] | None) -> list[FacetRow]:
+    """Values of each filter over what fits, the most frequent first; of these ids only, or of all."""
+    return tx.all(
+        FacetRow,
+        f"""SELECT CASE WHEN GROUPING(keeper) = 0 THEN 'keeper' WHEN GROUPING(sharing) = 0 THEN 'sharing'
+                    WHEN GROUPING(openness) = 0 THEN 'openness' WHEN GROUPING(subject) = 0 THEN 'subject'
+                    WHEN GROUPING(grade) = 0 THEN 'grade' ELSE 'category' END AS name,
+                   coalesce(keeper, sharing, openness, subject, grade::text, left(category, 3)) AS value,
+                   count(*) AS count
+            FROM catalogue.search WHERE {WHERE} AND (%(ids)s::text[] IS NULL OR id = ANY(%(ids)s))
+            GROUP BY GROUPING SETS ((keeper), (sharing), (openness), (subject), (grade), (left(category, 3)))
+            ORDER BY name, count DESC, value""",
+        {"ids": None if ids is None else list(ids), **msgspec.structs.asdict(wanted)},
+    )

@@ -1,4 +1,4 @@
-"""`cityloom catalogue …`: what a department's data officer or script does, through the HTTP door."""
+"""Search the catalogue, look at resources and their history, hand files in and out, check forms, re-index."""
 
 import sys
 from collections.abc import Callable
@@ -11,14 +11,13 @@ from rich.progress import Progress
 
 from cityloom import client
 from cityloom.catalogue.api import search as searching
+from cityloom.catalogue.commands.lines import show_lines
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.settings import Settings, load
 from cityloom.terminal import HERE, AsJson, Token, Url, opened, show, talk
 
-app = typer.Typer(
-    help="Search the catalogue, describe resources, hand files in and out, check forms.", no_args_is_help=True
-)
+app = typer.Typer()
 
 OpenParts = Callable[[Settings], AbstractContextManager[Parts]]
 """Given by the `cityloom` command as the context's object: the catalogue cannot know how a city is put together."""
@@ -68,12 +67,96 @@ def show_resource(resource: str, url: Url = HERE, token: Token = "") -> None:
 
 
 @app.command()
+def history(resource: str, as_json: AsJson = False, url: Url = HERE, token: Token = "") -> None:
+    """Revisions of a resource, newest first: number, time, cause, grade, whether it broke others, who."""
+    with opened(url, token) as doors:
+        rows = doors.get(f"/api/catalogue/resources/{resource}/revisions")
+    show_lines(rows, ("revision", "at", "cause", "grade", "breaking", "actor"), as_json)
+
+
+@app.command()
 def diff(resource: str, first: int, second: int, url: Url = HERE, token: Token = "") -> None:
     """What differs between two revisions. Exit code 3 when it breaks what others use."""
     with opened(url, token) as doors:
         found = doors.get(f"/api/catalogue/resources/{resource}/diff", first=first, second=second)
         show(found)
     raise typer.Exit(3 if found["breaking"] else 0)
+
+
+@app.command()
+def lineage(
+    resource: str,
+    depth: Annotated[int, typer.Option(min=1, max=20)] = 3,
+    way: Annotated[str, typer.Option(help="up: what it is made from; down: what is made from it; both.")] = "both",
+    as_json: AsJson = False,
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """What a resource is made from, and what is made from it: distance, source, kind, target."""
+    with opened(url, token) as doors:
+        found = doors.get(f"/api/catalogue/resources/{resource}/lineage", depth=depth, way=way)
+    if as_json:
+        show(found)
+    else:
+        show_lines(found["lines"], ("distance", "source", "kind", "target"), as_json=False)
+        if found["cut"]:
+            talk.print("there is more; ask with a smaller --depth, or one --way", highlight=False)
+
+
+@app.command()
+def facets(
+    text: Annotated[str, typer.Argument(help="What to look for; all if absent.")] = "",
+    as_json: AsJson = False,
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """How many resources fit by keeper, sharing, openness, grade, subject and category: facet, value, count, title."""
+    with opened(url, token) as doors:
+        found = doors.get("/api/catalogue/facets", q=text)
+    rows = [{"facet": each["name"], **value} for each in found["facets"] for value in each["values"]]
+    if as_json:
+        show(found)
+    else:
+        show_lines(rows, ("facet", "value", "count", "title"), as_json=False)
+
+
+@app.command()
+def notices(as_json: AsJson = False, url: Url = HERE, token: Token = "") -> None:
+    """What is to come for what your organisation follows: day, resource, what breaks, why."""
+    with opened(url, token) as doors:
+        rows = doors.get("/api/catalogue/notices")
+    for row in rows:
+        row["breaks"] = [each["path"] for each in row["changes"] if each["breaking"]] or ["retired"]
+    show_lines(rows, ("effective_on", "resource", "breaks", "reason"), as_json)
+
+
+@app.command()
+def messages(
+    after: Annotated[int, typer.Option(min=0, help="The number of the last one you know.")] = 0,
+    as_json: AsJson = False,
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """Deadlines, reviews, rulings, and what could not be done for what you keep: number, time, kind, subject, text."""
+    with opened(url, token) as doors:
+        rows = doors.get("/api/catalogue/messages", after=after, limit=1000)
+    show_lines(rows, ("id", "at", "kind", "subject", "told"), as_json)
+
+
+@app.command()
+def follow(
+    resource: str,
+    no_more: Annotated[bool, typer.Option("--no-more", help="Hear no more of it.")] = False,
+    url: Url = HERE,
+    token: Token = "",
+) -> None:
+    """Hear of what is to come for a resource."""
+    with opened(url, token) as doors:
+        address = f"/api/catalogue/resources/{resource}/following"
+        answered = doors.http.delete(address) if no_more else doors.http.put(address)
+        if answered.status_code != 204:
+            client.checked(answered)
+    talk.print(f"{resource}: {'not followed' if no_more else 'followed'}", highlight=False)
 
 
 @app.command("export")
@@ -111,7 +194,9 @@ def hand_in(
 
 
 def _tell(report: dict[str, Any]) -> None:
-    counts = ", ".join(f"{name} {report[name]}" for name in ("added", "changed", "unchanged", "announced", "refused"))
+    counts = ", ".join(
+        f"{name} {report[name]}" for name in ("added", "changed", "unchanged", "announced", "drafted", "refused")
+    )
     talk.print(f"read {report['read']}: {counts}", highlight=False)
     for fault in report["faults"][:50]:
         place = f"row {fault['row']}" if fault["row"] else fault["subject"]

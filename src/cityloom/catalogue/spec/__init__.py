@@ -1,20 +1,52 @@
-"""The catalogue's files in a pack: elements.yaml (by name, see contracts.Element) and codes/<list>.yaml."""
+"""The catalogue's files in a pack: elements.yaml (by name, see contracts.Element), codes/<list>.yaml, limits.yaml, flows/."""
 
 import csv
 from datetime import date
+from importlib import resources
 from io import StringIO
+from typing import Literal
 
 import msgspec
 
 from cityloom.catalogue.contracts import Code, CodeList, Day, Element, Status
+from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
+from cityloom.kernel.flow.spec import Definition
+from cityloom.kernel.packs import Packs
 from cityloom.kernel.words import Text
 
 Elements = dict[str, Element]
 """What elements.yaml holds."""
 
+DRAFT, DISPUTE = "catalogue_draft", "source_dispute"
+FLOWS: dict[str, Literal["draft", "dispute"]] = {DRAFT: "draft", DISPUTE: "dispute"}
+LIMITS = "limits"
+
 COLUMNS = ("code", "zh", "en", "parent")
 NEEDED = ("code", "zh")
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a city decides about its catalogue."""
+
+    review: Literal["optional", "required"] = "optional"
+    """required: what departments describe goes through a draft and its review; what packs declare does not."""
+
+
+def limits(active: Packs) -> Limits:
+    """The city's limits; of several packs the last one's. Raises Invalid `kernel.pack_wrong`."""
+    paths = [path for pack in active for path in pack.files("catalogue") if path.stem == LIMITS]
+    return packs.decode(paths[-1], Limits) if paths else Limits()
+
+
+def flow(active: Packs, kind: str) -> Definition:
+    """How drafts or disputes go in this city: as its packs say, else as shipped. Raises Invalid `kernel.pack_wrong`."""
+    name = FLOWS[kind]
+    written = active.read("catalogue/flows", Definition).get(name)
+    if written is not None:
+        return written
+    shipped = resources.files("cityloom.catalogue.spec") / f"{name}.yaml"
+    return msgspec.yaml.decode(shipped.read_bytes(), type=Definition)
 
 
 class CodeListFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
