@@ -5,8 +5,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
+import msgspec
 import procrastinate
 import psycopg
 import pytest
@@ -14,9 +15,43 @@ import pytest
 from cityloom.kernel import jobs
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.errors import Unavailable
-from cityloom.kernel.jobs import Queue, platform_context
-from cityloom.kernel.manifest import Job, Module
+from cityloom.kernel.events import Event
+from cityloom.kernel.jobs import Queue, Timers, platform_context
+from cityloom.kernel.manifest import Job, Listener, Module
+from cityloom.kernel.outbox import Envelope
 from scratch import Scratch
+
+
+class Rung(Event, frozen=True):
+    """An event of these tests."""
+
+    topic: ClassVar[str] = "probe.rung"
+    number: int
+
+
+def test_an_event_that_a_listener_cannot_take_keeps_back_nothing_before_it(parts: Parts) -> None:
+    heard: list[int] = []
+    broken = {2}
+
+    def hear(_: Context, envelope: Envelope) -> None:
+        number = msgspec.json.decode(envelope.body, type=Rung).number
+        if number in broken:
+            raise ValueError(number)
+        heard.append(number)
+
+    listener = Listener("probe.bell", (Rung.topic,), hear)
+    timers, ctx = Timers(parts, {}, [listener]), platform_context(parts, "test")
+    for number in range(4):
+        with ctx.begin() as tx:
+            ctx.emit(tx, Rung(number))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="2"):
+            timers.hand_out(listener)
+        assert heard == [0, 1]
+    broken.clear()
+    timers.hand_out(listener)
+    timers.hand_out(listener)
+    assert heard == [0, 1, 2, 3]
 
 
 class Work:

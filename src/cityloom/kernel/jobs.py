@@ -188,13 +188,22 @@ class Timers:
             thread.join(timeout=30)
 
     def hand_out(self, listener: Listener) -> None:
-        """Give a listener the events it has not had, one transaction for the batch's cursor."""
+        """Give a listener the events it has not had, in order, one transaction for the batch's cursor.
+
+        One that it cannot take is what it is given next time; those before it stay heard. Raises what the listener raises.
+        """
         context = platform_context(self.parts, listener.name)
+        failed: Exception | None = None
         with self.parts.db.begin(PLATFORM_SCOPE) as tx:
-            batch = outbox.pending(tx, listener.name, list(listener.topics))
-            for envelope in batch:
-                listener.hear(context, envelope)
+            for envelope in outbox.pending(tx, listener.name, list(listener.topics)):
+                try:
+                    listener.hear(context, envelope)
+                except Exception as error:  # noqa: BLE001 - raised below, when what was heard is kept
+                    failed = error
+                    break
                 outbox.advance(tx, listener.name, envelope)
+        if failed is not None:
+            raise failed
 
     def _loop(self, name: str, pause: float, run: Callable[[], None]) -> None:
         while not self._stop.is_set():
