@@ -21,7 +21,7 @@ from scratch import Scratch
 
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
-    "cityloom.sharing", "cityloom.quality",
+    "cityloom.sharing", "cityloom.quality", "cityloom.appraisal",
 )  # fmt: skip
 TEMPLATE = "migrated"
 

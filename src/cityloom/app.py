@@ -7,6 +7,7 @@ from datetime import timedelta
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from cityloom.appraisal.module import MODULE as APPRAISAL
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
@@ -116,7 +117,18 @@ MACHINE = Module(
     gauges=(*gauges.MACHINE, gauges.outbox(listeners)),
     install=check_limits,
 )
-MODULES: tuple[Module, ...] = (AUDIT, FLOWS, MACHINE, IDENTITY, OPERATION, CATALOGUE, EXCHANGE, SHARING, QUALITY)
+MODULES: tuple[Module, ...] = (
+    AUDIT,
+    FLOWS,
+    MACHINE,
+    IDENTITY,
+    OPERATION,
+    CATALOGUE,
+    EXCHANGE,
+    SHARING,
+    QUALITY,
+    APPRAISAL,
+)
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS, MACHINE)))
 GAUGES = {f"{module.name}.{gauge.name}": gauge for module in MODULES for gauge in module.gauges}
 

@@ -12,6 +12,7 @@ PACKAGE = "src/cityloom/"
 NOT_MODULES = {"bench", "demo", "devtools", "kernel", "samplecity"}
 FLOORS = (
     "kernel", "identity", "operation", "catalogue", "exchange", "sharing", "quality", "registers", "indicators",
+    "appraisal",
 )  # fmt: skip
 SIBLINGS = {"sensing": "exchange", "cases": "indicators", "services": "indicators", "opendata": "indicators"}
 ROOMS = {

@@ -190,6 +190,24 @@ class Overdue(msgspec.Struct, frozen=True):
     settled_at: datetime | None
 
 
+class Handed(msgspec.Struct, frozen=True):
+    """A delivery of a keeper's dataset and what became of it."""
+
+    dataset: str
+    id: str
+    state: Literal["accepted", "refused", "withdrawn"]
+    received_at: datetime
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """A period of a dataset whose delivery was due, and whether one was accepted by then."""
+
+    dataset: str
+    ends_on: date
+    due_at: datetime
+    on_time: bool
+
+
 class FieldFacts(msgspec.Struct, frozen=True):
     """What others must know of a field to ask for it."""
 

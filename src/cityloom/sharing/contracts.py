@@ -152,6 +152,38 @@ class Use(msgspec.Struct, frozen=True):
     audit_position: int
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """One answer that a keeper had to give to a request; `move` is empty and `at` null where none was given."""
+
+    request: str
+    organisation: str
+    dataset: str
+    move: str
+    law: str
+    due_at: datetime | None
+    at: datetime | None
+    in_time: bool
+    """An answer whose deadline could not be counted yet is in time."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """That a request was made for a dataset."""
+
+    id: str
+    dataset: str
+
+
+class HeldGrant(msgspec.Struct, frozen=True):
+    """A grant as its holder had it in a period, and how often it was used in it."""
+
+    id: str
+    dataset: str
+    keeper: str
+    valid_from: datetime
+    ended_at: datetime
+    uses: int
+
+
 class Notice(msgspec.Struct, frozen=True):
     """Something that somebody must see to in time, or has not."""
 

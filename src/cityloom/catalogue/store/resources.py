@@ -178,6 +178,21 @@ def every(tx: Transaction, keeper: str = "") -> Iterator[ResourceRow]:
         after = page[-1].id
 
 
+def as_of(tx: Transaction, until: datetime, keeper: str = "") -> list[ResourceRow]:
+    """The resources in force just before a moment, as they were described then; of one keeper or all."""
+    return tx.all(
+        ResourceRow,
+        """SELECT * FROM (
+             SELECT DISTINCT ON (v.resource) v.resource AS id, v.organisation AS keeper, v.code, v.revision, v.sequence, v.grade,
+               v.record::text AS record, r.source, v.at AS changed_at,
+               CASE WHEN v.cause = 'retired' THEN v.at WHEN v.revision = r.revision THEN r.retired_at END AS retired_at
+             FROM catalogue.resource_revision v JOIN catalogue.resource r ON r.id = v.resource
+             WHERE v.at < %(until)s ORDER BY v.resource, v.revision DESC
+           ) AS last WHERE retired_at IS NULL AND %(keeper)s IN ('', keeper) ORDER BY id""",
+        {"until": until, "keeper": keeper},
+    )
+
+
 def derived(tx: Transaction, id: str) -> list[ResourceRow]:
     """The resources in force that say they are derived from this one."""
     return tx.all(

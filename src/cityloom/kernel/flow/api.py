@@ -4,7 +4,7 @@ Every function works in the caller's transaction. What a caller may see of other
 row-level security; who may start a flow, that of the caller.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -115,6 +115,11 @@ def history(tx: Transaction, flow: int) -> list[Record]:
     if not found:
         raise NotFound("flow.not_found", flow=flow)
     return found
+
+
+def histories(tx: Transaction, flows: Sequence[int]) -> dict[int, list[Record]]:
+    """Every move of several flows, by flow; empty for one that the scope does not see."""
+    return store.several(tx, flows)
 
 
 def definition(tx: Transaction, flow: int) -> Definition:

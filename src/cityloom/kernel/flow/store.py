@@ -1,7 +1,7 @@
 """All SQL of the flow engine (schema kernel, tables flow…)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -50,6 +50,10 @@ class _MoveRow(msgspec.Struct, frozen=True):
     by_amount: int | None
     by_unit: Unit | None
     due_at: datetime | None
+
+
+class _OfFlow(_MoveRow, frozen=True, kw_only=True):
+    flow: int
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -118,6 +122,20 @@ def records(tx: Transaction, flow: int) -> list[Record]:
         [flow],
     )
     return [_record(row) for row in rows]
+
+
+def several(tx: Transaction, flows: Sequence[int]) -> dict[int, list[Record]]:
+    """Every move of these flows, in order, by flow."""
+    rows = tx.all(
+        _OfFlow,
+        "SELECT flow, version, move, source, target, clock, actor, role, reason, at, key, by_amount, by_unit, due_at"
+        " FROM kernel.flow_move WHERE flow = ANY(%s) ORDER BY flow, version",
+        [list(flows)],
+    )
+    found: dict[int, list[Record]] = {flow: [] for flow in flows}
+    for row in rows:
+        found[row.flow].append(_record(row))
+    return found
 
 
 def _record(row: _MoveRow) -> Record:

@@ -1,0 +1,21 @@
+"""Appraisal's manifest."""
+
+from cityloom.appraisal import commands, jobs, routes, spec
+from cityloom.kernel.manifest import Listener, Module
+from cityloom.kernel.packs import Packs
+
+
+def check(packs: Packs) -> None:
+    """Read what packs say of appraisal."""
+    spec.sets(packs)
+    for kind in spec.FILES:
+        spec.flow(packs, kind)
+
+
+MODULE = Module(
+    name="appraisal",
+    routes=routes.ROUTES,
+    commands=commands.app,
+    listeners=(Listener("appraisal.deadlines", ("flow.notice", "flow.recounted"), jobs.hear),),
+    check=check,
+)

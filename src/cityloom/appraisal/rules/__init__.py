@@ -1,0 +1,1 @@
+"""Decisions of appraisal, without I/O: the same numbers always give the same points."""
