@@ -185,6 +185,7 @@ def test_days_without_a_worker_are_measured_afterwards(place: Place) -> None:
 
 def test_scores_are_for_the_keeper_and_the_bureau(place: Place) -> None:
     day, span = "2026-03-02", {"start": "2026-03-01", "end": "2026-03-05"}
+    delivered(place)
     place.clock.turn(days=1)
     for door, status in ((place.housing, 403), (place.civil, 200), (place.bureau, 200)):
         address = f"/api/quality/scores/house/{day}"
@@ -192,6 +193,8 @@ def test_scores_are_for_the_keeper_and_the_bureau(place: Place) -> None:
         assert door.client.post(address, headers=door.headers).status_code == status
         if status != 200:
             assert place.kept() == before
+        else:  # whoever has it measured, the same deliveries count
+            assert by_dimension(place.civil.quality(f"scores/house/{day}").json())["validity"] == (4, 13)
     assert place.housing.quality(f"scores/house/{day}").status_code == 403
     assert place.housing.quality("scores", **span, organisation="civil").status_code == 403
     assert place.housing.quality("scores", **span).json() == []

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from cityloom.exchange.api import gate
 from cityloom.exchange.contracts import Deadline, Handed
 from cityloom.exchange.rules import due
-from cityloom.exchange.store import ledger
+from cityloom.exchange.store import figures, ledger
 from cityloom.kernel.context import Context
 
 WINDOW = timedelta(days=300)
@@ -17,13 +17,13 @@ LONGEST = timedelta(days=366)
 def handed(ctx: Context, keeper: str, start: datetime, end: datetime) -> list[Handed]:
     """Decided deliveries of a keeper's datasets that arrived from `start` until before `end`."""
     with ctx.begin() as tx:
-        return ledger.handed(tx, keeper, start, end)
+        return figures.handed(tx, keeper, start, end)
 
 
 def last_handed(ctx: Context, until: datetime) -> dict[str, Handed]:
     """The last delivery of each dataset that was accepted before `until`, by dataset."""
     with ctx.begin() as tx:
-        return {each.dataset: each for each in ledger.last_handed(tx, until)}
+        return {each.dataset: each for each in figures.last_handed(tx, until)}
 
 
 def deadlines(ctx: Context, keeper: str, start: datetime, end: datetime) -> list[Deadline]:
@@ -35,7 +35,7 @@ def deadlines(ctx: Context, keeper: str, start: datetime, end: datetime) -> list
     with ctx.begin() as tx:
         known = [row.name for row in ledger.datasets(tx) if row.active and row.organisation == keeper]
         since = ledger.installed_at(tx)
-        arrived = [row for row in ledger.handed(tx, keeper, start - LONGEST, end) if row.state == "accepted"]
+        arrived = [row for row in figures.handed(tx, keeper, start - LONGEST, end) if row.state == "accepted"]
     found = []
     for name in known:
         times = [row.received_at for row in arrived if row.dataset == name]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from cityloom.exchange.contracts import Counts, Declaration, Handed, Mode, Overdue, Signature, Spooled, State
+from cityloom.exchange.contracts import Counts, Declaration, Mode, Overdue, Signature, Spooled, State
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Unavailable
 
@@ -18,10 +18,6 @@ COLUMNS = """dataset, id, organisation, account, keeper, state, mode, media, enc
     decided_at, rows_in, accepted, quarantined, duplicates, inserted, updated, deleted, deletes_held, first_sequence,
     last_sequence, snapshot, columns::text AS columns, refusal::text AS refusal, audit_position, receipt,
     signature::text AS signature, withdrawn_at, withdrawn_why, withdrawn_rows"""
-
-
-STOOD = "(state IN ('accepted', 'withdrawing') OR state = 'withdrawn' AND withdrawn_at >= %(end)s)"
-"""That a delivery was accepted and not yet taken back at a moment."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -463,29 +459,6 @@ def last_accepted(tx: Transaction) -> dict[str, datetime]:
         "SELECT dataset, max(received_at) FROM exchange.delivery WHERE state = 'accepted' GROUP BY dataset"
     ).fetchall()
     return {row[0]: row[1] for row in rows}
-
-
-def handed(tx: Transaction, keeper: str, start: datetime, end: datetime) -> list[Handed]:
-    """Decided deliveries of a keeper's datasets that arrived in this time, as they stood at its end, by dataset and time."""
-    return tx.all(
-        Handed,
-        f"""SELECT dataset, id, CASE WHEN {STOOD} THEN 'accepted' ELSE state END AS state, received_at
-            FROM exchange.delivery
-            WHERE keeper = %(keeper)s AND received_at >= %(start)s AND received_at < %(end)s
-              AND state IN ('accepted', 'refused', 'withdrawing', 'withdrawn')
-            ORDER BY dataset, received_at, id""",
-        {"keeper": keeper, "start": start, "end": end},
-    )
-
-
-def last_handed(tx: Transaction, until: datetime) -> list[Handed]:
-    """The last delivery of each dataset that stood at a moment, as far as the scope sees."""
-    return tx.all(
-        Handed,
-        f"""SELECT DISTINCT ON (dataset) dataset, id, 'accepted' AS state, received_at FROM exchange.delivery
-            WHERE {STOOD} AND received_at < %(end)s ORDER BY dataset, received_at DESC, id""",
-        {"end": until},
-    )
 
 
 def note_overdue(tx: Transaction, found: Overdue, now: datetime) -> bool:
