@@ -11,11 +11,10 @@ from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme
 
 from cityloom import app as city
-from cityloom.kernel import http, log, processes
+from cityloom.kernel import http, log, openapi, processes
 from cityloom.kernel.context import Parts
 from cityloom.kernel.settings import load
 
@@ -36,7 +35,7 @@ def make_app(parts: Parts) -> Litestar:
             description="Departments hand in their data; the platform checks it, keeps it, and can prove what happened.",
             license=License(name="Apache-2.0", identifier="Apache-2.0"),
             path="/schema",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            render_plugins=[openapi.Description(path="/openapi.json")],
             components=Components(
                 security_schemes={
                     "token": SecurityScheme(type="http", scheme="bearer", description="An API token: `ctl_…`"),

@@ -178,7 +178,8 @@ def test_the_administrator_may_allow_a_host_or_a_network(site: Site, tmp_path: P
         ("::1", False), ("::", False), ("fe80::1", False), ("fc00::1", False), ("ff02::1", False), ("192.0.2.1", False),
         ("::ffff:10.0.0.1", False), ("::ffff:8.8.8.8", True), ("64:ff9b::a00:1", False), ("64:ff9b::808:808", True),
         ("2002:a00:1::", False), ("2002:808:808::", True), ("::7f00:1", False), ("198.18.0.1", False),
-        ("255.255.255.255", False), ("239.1.1.1", False),
+        ("255.255.255.255", False), ("239.1.1.1", False), ("fec0::1", False), ("64:ff9b:1::7f00:1", False),
+        ("::ffff:0:7f00:1", False), ("5f00::1", False), ("3fff::1", False), ("192.0.0.8", False), ("2001::1", False),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, public: bool) -> None:

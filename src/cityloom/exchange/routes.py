@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from anyio import to_thread
 from litestar import Request, Response, delete, get, post, put
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
@@ -23,13 +24,20 @@ from cityloom.exchange.contracts import (
     Trial,
 )
 from cityloom.identity import api as identity
+from cityloom.kernel import http
 from cityloom.kernel.errors import BadRequest
 
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
+UNDECIDED = {
+    202: ResponseSpec(Receipt, generate_examples=False, description="not decided yet"),
+    422: ResponseSpec(Receipt, generate_examples=False, description="refused whole"),
+}
+
 AnyRequest = Request[Any, Any, Any]
+Number = Annotated[int, QueryParameter(ge=0, le=http.MOST_NUMBER)]
 
 
 def declaration(request: AnyRequest, query: Declaration) -> Declaration:
@@ -57,6 +65,7 @@ def declaration(request: AnyRequest, query: Declaration) -> Declaration:
     "The same id with the same content answers the same receipt; with other content 409. Small deliveries are decided "
     "while you wait (200); larger ones answer 202, and the receipt is fetched from the same address.",
     status_code=200,
+    responses=UNDECIDED,
     request_max_body_size=None,
 )
 async def put_delivery(
@@ -141,6 +150,7 @@ async def post_trial(
     "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}",
     tags=["deliveries"],
     summary="Receipt of a delivery",
+    responses=UNDECIDED,
     sync_to_thread=True,
 )
 def get_delivery(request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId]) -> Response[Receipt]:
@@ -180,6 +190,7 @@ def withdraw_delivery(
 
 @get(
     "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}/quarantine",
+    media_type="text/csv",
     tags=["deliveries"], summary="Quarantined rows, in the file's own columns with the reasons beside", sync_to_thread=True,
 )  # fmt: skip
 def get_quarantine(
@@ -193,6 +204,7 @@ def get_quarantine(
 
 @get(
     "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}/faults",
+    media_type=NDJSON,
     tags=["deliveries"],
     summary="What is wrong with the quarantined rows, for programs",
     sync_to_thread=True,
@@ -210,12 +222,13 @@ def get_faults(request: AnyRequest, dataset: FromPath[str], delivery_id: FromPat
 
 @get(
     "/api/exchange/datasets/{dataset:str}/changes",
+    media_type=NDJSON,
     tags=["reading"],
     summary="Change rows after a sequence number",
     sync_to_thread=True,
 )
 def get_changes(
-    request: AnyRequest, dataset: FromPath[str], since: Annotated[int, QueryParameter(ge=0)] = 0,
+    request: AnyRequest, dataset: FromPath[str], since: Number = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1_000_000)] = 100_000,
 ) -> Stream:  # fmt: skip
     """Arrow (Accept: application/vnd.apache.arrow.stream) or NDJSON, in order of `_sequence`. Ask again with `since` =
@@ -226,7 +239,13 @@ def get_changes(
     return _stream(request, feed)
 
 
-@get("/api/exchange/datasets/{dataset:str}/records", tags=["reading"], summary="The current state", sync_to_thread=True)
+@get(
+    "/api/exchange/datasets/{dataset:str}/records",
+    media_type=NDJSON,
+    tags=["reading"],
+    summary="The current state",
+    sync_to_thread=True,
+)
 def get_records(request: AnyRequest, dataset: FromPath[str]) -> Stream:
     """Arrow or NDJSON; `x-last-sequence` is where to go on with `changes`."""
     return _stream(request, reading.records(identity.open_context(request), dataset))
@@ -265,6 +284,7 @@ def get_dataset(request: AnyRequest, dataset: FromPath[str]) -> DatasetState:
 
 @get(
     "/api/exchange/datasets/{dataset:str}/template.xlsx",
+    media_type=XLSX,
     tags=["datasets"],
     summary="The .xlsx to fill in",
     sync_to_thread=True,
@@ -316,7 +336,7 @@ def post_erasure(request: AnyRequest, dataset: FromPath[str], data: JSONBody[ret
 def list_deletions(
     request: AnyRequest,
     dataset: FromPath[str],
-    after: Annotated[int, QueryParameter(ge=0)] = 0,
+    after: Number = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> list[retention.Deletion]:
     """By number; the next page is asked for with `after` = the last one."""

@@ -10,7 +10,13 @@ import psycopg
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.enums import ScopeType
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException, ValidationException
+from litestar.exceptions import (
+    HTTPException,
+    InternalServerException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from cityloom.kernel import log, metrics
@@ -24,6 +30,10 @@ logger = log.logger("http")
 PROBLEM_TYPE = "application/problem+json"
 MOST_BODY_MIB = 40
 """Largest body that is read into memory; what is streamed to a file has a limit of its own."""
+LEFT = "client disconnected prematurely"
+"""How Litestar tells of a body that breaks off; whoever sent it is mostly gone."""
+MOST_NUMBER = 2**53 - 1
+"""The highest number that every reader of JSON takes as it is (RFC 8259, 6); no sequence comes near it."""
 UNFIT = (None, "22003", "22021", "22P05")
 """What PostgreSQL, or psycopg before it, says of NUL in a text and of a number beyond its type."""
 CALLER = "caller"
@@ -101,6 +111,8 @@ def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Respo
         headers["retry-after"] = str(known.params.get("seconds", 1))
     elif isinstance(known, Unavailable):
         headers["retry-after"] = "5"
+    if isinstance(problem, MethodNotAllowedException):
+        headers["allow"] = (problem.headers or {}).get("allow", "")
     if known.status == 401:
         headers["www-authenticate"] = 'Bearer realm="cityloom"'
     return Response(document, status_code=known.status, media_type=PROBLEM_TYPE, headers=headers)
@@ -118,6 +130,10 @@ def _translate(error: Exception, number: str) -> Problem:
         return BadRequest("kernel.request_wrong", reason=faults or error.detail)
     if isinstance(error, psycopg.DataError) and error.sqlstate in UNFIT:
         return BadRequest("kernel.request_wrong", reason="a text with the character NUL, or a number beyond 64 bits")
+    if isinstance(error, InternalServerException) and error.detail == LEFT:
+        return BadRequest("kernel.request_wrong", reason="the body ended before its end")
+    if isinstance(error, RecursionError):
+        return BadRequest("kernel.request_wrong", reason="nested too deeply")
     if isinstance(error, HTTPException) and error.status_code == 413:
         return TooLarge("kernel.body_too_large", limit=MOST_BODY_MIB)
     if isinstance(error, HTTPException) and error.status_code < 500:
@@ -188,13 +204,20 @@ class Health(msgspec.Struct, frozen=True):
     lake: bool
 
 
-@get("/healthz", media_type=MediaType.TEXT, tags=["operation"], sync_to_thread=False, exclude_from_auth=True)
+@get(
+    "/healthz",
+    media_type=MediaType.TEXT,
+    tags=["operation"],
+    security=[{}],
+    sync_to_thread=False,
+    exclude_from_auth=True,
+)
 def healthz() -> str:
     """This process answers."""
     return "ok\n"
 
 
-@get("/readyz", tags=["operation"], sync_to_thread=True, exclude_from_auth=True)
+@get("/readyz", tags=["operation"], security=[{}], sync_to_thread=True, exclude_from_auth=True)
 def readyz(state: State) -> Response[Health]:
     """Whether the database and the lake answer too; 503 when one does not."""
     parts: Parts = state.parts
@@ -205,7 +228,12 @@ def readyz(state: State) -> Response[Health]:
 
 
 @get(
-    "/metrics", media_type="text/plain; version=0.0.4", tags=["operation"], sync_to_thread=True, exclude_from_auth=True
+    "/metrics",
+    media_type="text/plain; version=0.0.4",
+    tags=["operation"],
+    security=[{}],
+    sync_to_thread=True,
+    exclude_from_auth=True,
 )
 def figures() -> bytes:
     """Figures for Prometheus. Reached only from the machine itself unless a proxy lets others through."""

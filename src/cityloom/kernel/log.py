@@ -12,10 +12,12 @@ import structlog
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.logfiles import DayFiles
 
+UNSEEN = re.compile(r"[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""Controls beyond those that JSON escapes: they move a terminal's cursor, end lines, or turn the text around."""
 PERSONAL = re.compile(r"(?<!\d)(\d{6}(?:19|20)\d{9}[\dXx]|\d{15}|1[3-9]\d{9})(?!\d)")
-CONTROLS = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-"""What JSON lets through and a terminal may act on; the controls below U+0020 are escaped by JSON itself."""
 FILE_ONLY = "_file_only"
+
+JSON = structlog.processors.JSONRenderer(ensure_ascii=False)
 
 
 class Sink:
@@ -35,10 +37,8 @@ class Sink:
 
 def configure(level: str = "info", folder: Path | None = None, process: str = "cityloom") -> None:
     """Write JSON lines to stderr from `level` on, and with a folder also to files of days named by the process."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format='{"event": "%(message)s", "logger": "%(name)s"}'
-    )
     sink = Sink(None if folder is None else DayFiles(folder, process, SystemClock()))
+    logging.basicConfig(level=logging.WARNING, handlers=[Libraries(sink)])
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -52,6 +52,23 @@ def configure(level: str = "info", folder: Path | None = None, process: str = "c
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=True,
     )
+
+
+class Libraries(logging.Handler):
+    """What libraries log, as lines of the same kind in the same places."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__()
+        self.sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.sink.msg(self.format(record))
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, Any] = {"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()}
+        if record.exc_info:
+            event["exception"] = logging.Formatter().formatException(record.exc_info)
+        return render(scrub(None, "", event))
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
@@ -69,22 +86,26 @@ def access(**facts: str | int | float) -> None:
 def scrub(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank out whatever looks like an identity number or a telephone number, in every value."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = PERSONAL.sub("[personal]", value)
+        event[key] = _scrubbed(value)
     return event
 
 
-_to_json = structlog.processors.JSONRenderer(ensure_ascii=False)
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, str):
+        return PERSONAL.sub("[personal]", value)
+    if isinstance(value, list | tuple):
+        return [_scrubbed(each) for each in value]
+    return {key: _scrubbed(each) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def _render(logger: object, method: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, bool]]:
+def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, bool]]:
     file_only = bool(event.pop(FILE_ONLY, False))
     if file_only:
         event["level"] = "info"  # it was said so loudly only to be heard at any level
-    text = _to_json(logger, method, event)
-    line = text if isinstance(text, str) else text.decode()
-    return (CONTROLS.sub(_escape, line),), {"file_only": file_only}
+    return (render(event),), {"file_only": file_only}
 
 
-def _escape(match: re.Match[str]) -> str:
-    return f"\\u{ord(match.group()):04x}"
+def render(event: MutableMapping[str, Any]) -> str:
+    """One line of JSON in which every character is seen."""
+    line = JSON(None, "", event)
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line if isinstance(line, str) else line.decode())

@@ -9,9 +9,13 @@ from contextlib import suppress
 import httpx
 
 from cityloom.exchange.api import addresses
+from cityloom.kernel import log
 from cityloom.kernel.errors import Invalid, Problem
 
+logger = log.logger("sharing")
+
 PATIENCE = httpx.Timeout(10, connect=5)
+UNREACHABLE = "sharing.webhook_unreachable"
 LONGEST = 15
 """Seconds of a send in all, however slowly the receiver drips."""
 
@@ -20,7 +24,9 @@ def send(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[str])
     """Post the body; "" when it was taken (2xx), else why not. No redirect is followed.
 
     The checked address itself is connected to, and has to prove the host's name: a name that says something else a
-    moment later leads nowhere.
+    moment later leads nowhere. Whether a name is known, an address private, a port closed or its owner silent is told
+    to the operator's log alone: to who chose the address it is all `sharing.webhook_unreachable`, or it could be used
+    to look around in the network.
     """
     begun = time.monotonic()
     try:
@@ -28,10 +34,10 @@ def send(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[str])
         port = target.port or (443 if target.scheme == "https" else 80)
         address = addresses.resolve(target.raw_host.decode("ascii"), port, allowed)
         status = asyncio.run(_post(target, address, body, headers, LONGEST - (time.monotonic() - begun)))
-    except Problem as problem:
-        return problem.code
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        return type(error).__name__
+    except (Problem, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        kind = error.code if isinstance(error, Problem) else type(error).__name__
+        logger.warning("push_unreachable", url=url[:200], kind=kind)
+        return UNREACHABLE
     return "" if 200 <= status < 300 else f"HTTP {status}"
 
 

@@ -262,14 +262,17 @@ class LineAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """How many records have these values."""
+    """How many records have these values, at least."""
 
     values: dict[str, str | None]
     rows: int
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Counts by group; groups smaller than `smallest` are left out, so that nobody is singled out."""
+    """Counts by group, rounded down to steps of `smallest`, smaller groups left out: nobody is singled out.
+
+    Neither by a count itself nor by the difference of two whose groups overlap.
+    """
 
     grant: str
     dataset: str
@@ -293,7 +296,7 @@ class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     url: Annotated[str, Meta(min_length=8, max_length=500)]
     case: Annotated[str, Meta(pattern=f"^{CASE}$")]
-    since: Annotated[int, Meta(ge=0)] = 0
+    since: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ NDJSON = "application/x-ndjson"
 ENCODER = msgspec.json.Encoder()
 
 AnyRequest = Request[Any, Any, Any]
+Number = Annotated[int, QueryParameter(ge=0, le=http.MOST_NUMBER)]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
 Case = Annotated[str, QueryParameter(pattern=f"^{CASE}$", description="number of the case or matter this is for")]
 
@@ -87,9 +88,7 @@ def post_request_move(request: AnyRequest, id: FromPath[RequestId], data: JSONBo
 
 
 @get("/api/sharing/notices", tags=["requests"], summary="Deadlines of requests and grants", sync_to_thread=True)
-def list_notices(
-    request: AnyRequest, after: Annotated[int, QueryParameter(ge=0)] = 0, limit: Limit = 100
-) -> list[Notice]:
+def list_notices(request: AnyRequest, after: Number = 0, limit: Limit = 100) -> list[Notice]:
     """Warnings, overdue notices and escalations, by number."""
     return requests.notices(identity.open_context(request), after, limit)
 
@@ -133,12 +132,13 @@ def list_uses(
 
 @get(
     "/api/sharing/grants/{id:str}/changes",
+    media_type=NDJSON,
     tags=["use"],
     summary="Change rows through a grant",
     sync_to_thread=True,
 )
 def get_changes(
-    request: AnyRequest, id: FromPath[RequestId], case: Case, since: Annotated[int, QueryParameter(ge=0)] = 0,
+    request: AnyRequest, id: FromPath[RequestId], case: Case, since: Number = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1_000_000)] = 100_000,
 ) -> Stream:  # fmt: skip
     """As `changes` of the exchange, with the grant's fields, masks and rows: a row that leaves the filter is a delete.
@@ -148,6 +148,7 @@ def get_changes(
 
 @get(
     "/api/sharing/grants/{id:str}/records",
+    media_type=NDJSON,
     tags=["use"],
     summary="The current state through a grant",
     sync_to_thread=True,
@@ -159,7 +160,7 @@ def get_records(request: AnyRequest, id: FromPath[RequestId], case: Case) -> Str
 
 @get("/api/sharing/grants/{id:str}/counts", tags=["use"], summary="Counts through a grant", sync_to_thread=True)
 def get_counts(request: AnyRequest, id: FromPath[RequestId], case: Case, by: FromQuery[list[str]]) -> Counts:
-    """How many records have each combination of the fields `by`; groups smaller than the city's limit are left out."""
+    """How many records have each combination of the fields `by`, in steps of the city's limit; smaller groups are left out."""
     return reading.counts(identity.open_context(request), id, case, tuple(by))
 
 
@@ -192,6 +193,7 @@ async def post_verify(request: AnyRequest, id: FromPath[RequestId], data: JSONBo
 
 @post(
     "/api/sharing/grants/{id:str}/batches",
+    media_type=NDJSON,
     tags=["use"],
     summary="Many records by a file of keys",
     description="The body is CSV (UTF-8) whose header names the dataset's key fields. The answer is NDJSON, one line per "
@@ -249,9 +251,7 @@ def delete_webhook(request: AnyRequest, id: FromPath[RequestId], webhook: FromPa
     status_code=200,
     sync_to_thread=True,
 )
-def post_replay(
-    request: AnyRequest, id: FromPath[RequestId], webhook: FromPath[str], since: Annotated[int, QueryParameter(ge=0)]
-) -> Webhook:
+def post_replay(request: AnyRequest, id: FromPath[RequestId], webhook: FromPath[str], since: Number) -> Webhook:
     """Also sets a held or stopped webhook going again."""
     return webhooks.replay(identity.open_context(request), id, webhook, since)
 
@@ -276,6 +276,7 @@ def post_rebuild(request: AnyRequest, dataset: FromPath[str]) -> None:
 
 @get(
     "/api/sharing/sandbox/{dataset:str}/records",
+    media_type=NDJSON,
     tags=["sandbox"],
     summary="Made-up records of a dataset, before there is a grant",
     sync_to_thread=True,
@@ -288,12 +289,13 @@ def get_sandbox_records(request: AnyRequest, dataset: FromPath[str]) -> Response
 
 @get(
     "/api/sharing/sandbox/{dataset:str}/changes",
+    media_type=NDJSON,
     tags=["sandbox"],
     summary="Made-up change rows of a dataset",
     sync_to_thread=True,
 )
 def get_sandbox_changes(
-    request: AnyRequest, dataset: FromPath[str], since: Annotated[int, QueryParameter(ge=0)] = 0,
+    request: AnyRequest, dataset: FromPath[str], since: Number = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1_000_000)] = 100_000,
 ) -> Response[bytes]:  # fmt: skip
     """NDJSON: each made-up record was inserted once."""

@@ -1,7 +1,6 @@
 """Catalogues that come and go as files: the checks, the rights and the writing that workbooks and DCAT share."""
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
@@ -13,7 +12,7 @@ from cityloom.catalogue.api import drafts
 from cityloom.catalogue.api.desk import Desk, Undone, digest_of, thing, titles_of
 from cityloom.catalogue.api.resources import check_own, review_needed
 from cityloom.catalogue.contracts import DraftWish, ImportReport, Resource, ResourceWish, RowFault
-from cityloom.catalogue.rules import judge
+from cityloom.catalogue.rules import codes, judge
 from cityloom.catalogue.rules.claims import folded, name_of
 from cityloom.catalogue.rules.judge import Wrong
 from cityloom.catalogue.store import resources
@@ -21,7 +20,6 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION
 from cityloom.kernel.errors import Conflict, Invalid, Problem, Refused
 
-ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 MOST = 5_000
 """Resources of one file."""
 
@@ -242,7 +240,7 @@ def _identified(
             if resources.resource(desk.tx, entry.id) is None:
                 raise Invalid("catalogue.id_reserved", resource=entry.id)
             return entry.id, wish
-        if not ID.fullmatch(entry.id):
+        if not codes.ID.fullmatch(entry.id):
             raise Invalid("catalogue.id_wrong", resource=entry.id[:100])
         return entry.id, wish
     if wish.code and (held := resources.holder_of_code(desk.tx, wish.code)):

@@ -8,7 +8,7 @@ import msgspec
 from cityloom.catalogue import spec
 from cityloom.catalogue.api.desk import Desk, Put, thing, titles_of
 from cityloom.catalogue.contracts import Announced, Diff, ItemSource, Resource, ResourceWish, Revision
-from cityloom.catalogue.rules import claims, diff
+from cityloom.catalogue.rules import claims, codes, diff
 from cityloom.catalogue.store import drafts, entries, messages, resources
 from cityloom.catalogue.store.resources import AnnouncementRow, ResourceRow
 from cityloom.kernel.context import Context
@@ -43,7 +43,8 @@ def _announced(row: ResourceRow, pending: AnnouncementRow) -> Announced:
 def put(ctx: Context, id: str, wish: ResourceWish, effective_on: date | None = None, reason: str = "") -> Put:
     """Describe a resource that one keeps. Right `catalogue.write`.
 
-    Raises what `Desk.put` raises, Refused `catalogue.review_needed`, Invalid `catalogue.id_reserved` and Conflict
+    Raises what `Desk.put` raises, Refused `catalogue.review_needed`, Invalid `catalogue.id_reserved`,
+    `catalogue.id_wrong` and Conflict
     `catalogue.keeper_differs`, `catalogue.kept_by_pack`, `catalogue.kept_elsewhere`.
     """
     permitted(ctx, id, wish, "catalogue.write")
@@ -74,6 +75,8 @@ def permitted(ctx: Context, id: str, wish: ResourceWish, right: str) -> None:
     ctx.require(right, thing(id, before.keeper if before else wish.keeper))
     if before is None and "~" in id:
         raise Invalid("catalogue.id_reserved", resource=id)
+    if before is None and not codes.ID.fullmatch(id):
+        raise Invalid("catalogue.id_wrong", resource=id[:100])
     if before is not None:
         check_own(before)
         if before.keeper != wish.keeper:

@@ -8,14 +8,16 @@ from litestar.params import JSONBody, QueryParameter
 from cityloom.catalogue.api import cascade
 from cityloom.catalogue.contracts import Heard, Report
 from cityloom.identity import api as identity
+from cityloom.kernel import http
 
 AnyRequest = Request[Any, Any, Any]
+Number = Annotated[int, QueryParameter(ge=0, le=http.MOST_NUMBER)]
 
 
 @get("/api/catalogue/report", tags=["cascade"], summary="What changed here after a sequence", sync_to_thread=True)
 def get_report(
     request: AnyRequest,
-    since: Annotated[int, QueryParameter(ge=0)] = 0,
+    since: Number = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=10_000)] = 1000,
 ) -> Report:
     """For the catalogue above, or below. Ask again with `since` = `until` while there is `more`."""

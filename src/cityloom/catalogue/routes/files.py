@@ -45,7 +45,13 @@ def _check_size(size: int) -> None:
         raise TooLarge("catalogue.sheet_too_large", limit=LARGEST >> 20)
 
 
-@get("/api/catalogue/guide.xlsx", tags=TAGS, summary="The catalogue as departments' workbook", sync_to_thread=True)
+@get(
+    "/api/catalogue/guide.xlsx",
+    media_type=XLSX,
+    tags=TAGS,
+    summary="The catalogue as departments' workbook",
+    sync_to_thread=True,
+)
 def get_guide(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery[str] = "") -> Response[bytes]:
     """One row per item. What it says is read back as the same; with no resources it is a form to fill in."""
     content = guide.export(identity.open_context(request), keeper, after)
@@ -72,15 +78,27 @@ def address_of(request: AnyRequest) -> str:
     return http.parts_of(request).settings.public_url or str(request.base_url)
 
 
-@get("/api/catalogue/dcat.ttl", tags=TAGS, summary="The catalogue as DCAT-AP 3 in Turtle", sync_to_thread=True)
+@get(
+    "/api/catalogue/dcat.ttl",
+    media_type="text/turtle",
+    tags=TAGS,
+    summary="The catalogue as DCAT-AP 3 in Turtle",
+    sync_to_thread=True,
+)
 def get_turtle(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery[str] = "") -> Response[bytes]:
     """At most 5,000 datasets; go on with `after` = the last one's id."""
     content = dcat.export(identity.open_context(request), address_of(request), "turtle", keeper, after)
     return Response(content, media_type="text/turtle")
 
 
-@get("/api/catalogue/dcat.jsonld", tags=TAGS, summary="The catalogue as DCAT-AP 3 in JSON-LD", sync_to_thread=True)
-def get_json(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery[str] = "") -> Response[bytes]:
+@get(
+    "/api/catalogue/dcat.jsonld",
+    media_type="application/ld+json",
+    tags=TAGS,
+    summary="The catalogue as DCAT-AP 3 in JSON-LD",
+    sync_to_thread=True,
+)
+def get_json(request: AnyRequest, keeper: FromQuery[str] = "", after: FromQuery[str] = "") -> Response[Any]:
     """At most 5,000 datasets; go on with `after` = the last one's id."""
     content = dcat.export(identity.open_context(request), address_of(request), "json-ld", keeper, after)
     return Response(content, media_type="application/ld+json")

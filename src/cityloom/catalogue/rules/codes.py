@@ -1,8 +1,12 @@
 """信息资源代码: category (类, 项, 目, 细目) and order number."""
 
+import re
 from collections.abc import Mapping
 
 from cityloom.catalogue.contracts import CodeList
+
+ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
+"""A resource's id as its keeper may choose it: `ResourceId` without the ~ of what other catalogues report."""
 
 SCHEME = "resource_class"
 """The code list of categories: 类 of one digit, below them 项 of three, 目 of six, 细目 of any length."""

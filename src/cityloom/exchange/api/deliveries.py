@@ -62,6 +62,11 @@ def resource(row: ledger.DatasetRow) -> Resource:
     return Resource("Dataset", row.name, {"keeper": row.organisation})
 
 
+def readable(ctx: Context, dataset: str, keeper: str) -> bool:
+    """Whether the caller may read how a dataset's deliveries went: lists leave out what a role or token is not for."""
+    return ctx.permits("exchange.read_receipt", Resource("Dataset", dataset, {"keeper": keeper}))
+
+
 def claim(ctx: Context, dataset: str, id: str, declared: Declaration) -> Delivery:
     """Take the delivery id. The answer's state says what to do: `receiving` means send the bytes, else it is known.
 

@@ -81,7 +81,7 @@ def records(ctx: Context, dataset: str, excerpt: Excerpt) -> Feed:
 
 
 def counts(ctx: Context, dataset: str, excerpt: Excerpt, smallest: int) -> list[dict[str, str | int | None]]:
-    """How many records have each combination of the excerpt's fields, groups smaller than `smallest` left out."""
+    """How many records have each combination of the excerpt's fields: in steps of `smallest`, smaller groups left out."""
     declared = gate.dataset(ctx, dataset)
     with ctx.lake.session() as cursor:
         return change_store.counts(cursor, gate.shape_of(declared), _view(declared, excerpt), smallest)

@@ -128,10 +128,14 @@ def _failed(ctx: Context, row: store.PullRow, problem: Problem) -> None:
 
 
 def listed(ctx: Context) -> list[PullState]:
-    """The pulls of the caller's organisation and how the last of each ended."""
+    """The pulls of the caller's organisation and how the last of each ended. Those with right `exchange.read_receipt`."""
     with ctx.begin() as tx:
         rows = store.listed(tx)
-    return [PullState(row.name, row.dataset, row.next_at, row.last_at, row.last_outcome, row.failures) for row in rows]
+    return [
+        PullState(row.name, row.dataset, row.next_at, row.last_at, row.last_outcome, row.failures)
+        for row in rows
+        if deliveries.readable(ctx, row.dataset, row.organisation)
+    ]
 
 
 def hasten(ctx: Context, name: str) -> None:

@@ -60,12 +60,15 @@ def clean_spool(ctx: Context) -> None:
 
 
 def reconcile(ctx: Context, day: date) -> list[ReconciledDay]:
-    """Each dataset's day: counts and a digest that the sender can compute from its own list."""
+    """Each dataset's day: counts and a digest that the sender can compute from its own list.
+
+    Those with right `exchange.read_receipt`.
+    """
     zone = ctx.parts.calendars.city.table.zone
     start, end = (datetime.combine(each, time.min, zone) for each in (day, day + timedelta(days=1)))
     with ctx.begin() as tx:
         rows = ledger.day(tx, start, end)
-    return [_reconciled(day, row) for row in rows]
+    return [_reconciled(day, row) for row in rows if deliveries.readable(ctx, row.dataset, row.organisation)]
 
 
 def _reconciled(day: date, row: ledger.DayRow) -> ReconciledDay:
@@ -86,9 +89,10 @@ def _reconciled(day: date, row: ledger.DayRow) -> ReconciledDay:
 
 
 def overdue(ctx: Context) -> list[Overdue]:
-    """Open overdue periods of the caller's organisation."""
+    """Open overdue periods of the caller's organisation. Those with right `exchange.read_receipt`."""
     with ctx.begin() as tx:
-        return ledger.overdue(tx)
+        rows = ledger.overdue(tx)
+    return [row for row in rows if deliveries.readable(ctx, row.dataset, row.organisation)]
 
 
 def find_overdue(ctx: Context) -> None:

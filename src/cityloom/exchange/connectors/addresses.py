@@ -13,6 +13,10 @@ TUNNELS = (
     (ipaddress.IPv6Network("::/96"), 0),  # IPv4-compatible, RFC 4291 2.5.5.1
 )
 """IPv6 networks that hold an IPv4 address, and how many bits lie to the right of it."""
+UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that IPv6 gives out to the public network (RFC 4291 2.4); the library takes fec0::, ::ffff:0:0:0 and others for it."""
+SPECIAL = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
+"""Given out for special purposes (RFC 6890, RFC 9637) and not known as such to every version of the library."""
 
 
 def resolve(host: str, port: int, allowed: Sequence[str]) -> str:
@@ -42,7 +46,9 @@ def is_public(address: Address) -> bool:
         for network, right in TUNNELS:
             if address in network:
                 return is_public(ipaddress.IPv4Address(int(address) >> right & 0xFFFFFFFF))
-    return address.is_global and not address.is_multicast
+        if address not in UNICAST:
+            return False
+    return address.is_global and not address.is_multicast and not any(address in network for network in SPECIAL)
 
 
 def _networks(allowed: Sequence[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -1,5 +1,6 @@
 """Pulls a file over HTTP(S) when it has changed (RFC 9110, 13.1), from addresses that may be reached."""
 
+import asyncio
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -33,8 +34,8 @@ def fetch(source: Web, state: bytes | None, into: Path, secrets: Secrets, bounds
 
     A redirect is followed on the same host only, and never from https to http. What the server packs with gzip is kept
     packed. Raises Refused `exchange.pull_address_private`, `exchange.pull_redirected`, Invalid
-    `exchange.pull_url_wrong`, `exchange.pull_status`, Unavailable `exchange.pull_unreachable`, and what `spooled`,
-    `format_of` and `Spool.check` raise.
+    `exchange.pull_url_wrong`, `exchange.pull_status`, Unavailable `exchange.pull_unreachable`, `exchange.pull_too_slow`,
+    and what `spooled`, `format_of` and `Spool.check` raise.
     """
     before = msgspec.json.decode(state, type=State) if state else State()
     headers = {"Accept-Encoding": "gzip, identity", "User-Agent": "CityLoom"}
@@ -43,25 +44,35 @@ def fetch(source: Web, state: bytes | None, into: Path, secrets: Secrets, bounds
     headers |= {"Authorization": secrets(source.authorization)} if source.authorization else {}
     url = _parsed(source.url)
     try:
-        with spooled(into, bounds) as spool, _client(source) as client:
-            for _ in range(MOST_REDIRECTS + 1):
-                request = _request(client, url, headers, bounds)
-                response = client.send(request, stream=True)
-                try:
-                    if not response.has_redirect_location:
-                        return _taken(source, url, response, spool, bounds)
-                    url = _next(url, response)
-                finally:
-                    response.close()
-            raise Refused("exchange.pull_redirected", host=url.host)
+        with spooled(into, bounds) as spool:
+            return asyncio.run(_fetch(source, url, headers, spool, bounds))
     except httpx.HTTPError as error:
         raise Unavailable("exchange.pull_unreachable", host=url.host, reason=type(error).__name__) from error
+    except TimeoutError as error:
+        raise Unavailable("exchange.pull_too_slow", seconds=int(bounds.seconds)) from error
 
 
-def _client(source: Web) -> httpx.Client:
+async def _fetch(
+    source: Web, url: httpx.URL, headers: dict[str, str], spool: Spool, bounds: Bounds
+) -> Fetched | None:  # fmt: skip
+    # the time is bounded as a whole: a server that drips its headers answers each read in time and never ends
+    async with asyncio.timeout(bounds.seconds), _client(source) as client:
+        for _ in range(MOST_REDIRECTS + 1):
+            response = await client.send(_request(client, url, headers, bounds), stream=True)
+            try:
+                if not response.has_redirect_location:
+                    return await _taken(source, url, response, spool, bounds)
+                url = _next(url, response)
+            finally:
+                await response.aclose()
+        raise Refused("exchange.pull_redirected", host=url.host)
+
+
+def _client(source: Web) -> httpx.AsyncClient:
     trusted = tls.context(source.ca) if source.ca else True
+    patience = httpx.Timeout(60, connect=30)
     # no proxy, .netrc or certificate folder of the process's environment
-    return httpx.Client(verify=trusted, trust_env=False, follow_redirects=False, timeout=httpx.Timeout(60, connect=30))
+    return httpx.AsyncClient(verify=trusted, trust_env=False, follow_redirects=False, timeout=patience)
 
 
 def _parsed(text: str) -> httpx.URL:
@@ -74,7 +85,7 @@ def _parsed(text: str) -> httpx.URL:
     return url
 
 
-def _request(client: httpx.Client, url: httpx.URL, headers: dict[str, str], bounds: Bounds) -> httpx.Request:
+def _request(client: httpx.AsyncClient, url: httpx.URL, headers: dict[str, str], bounds: Bounds) -> httpx.Request:
     """A request to the checked address itself, which still asks for, and has to prove, the host's name."""
     port = url.port or (443 if url.scheme == "https" else 80)
     name = url.raw_host.decode("ascii")
@@ -100,7 +111,7 @@ def _parsed_location(response: httpx.Response) -> httpx.URL:
         raise Invalid("exchange.pull_url_wrong", url="Location") from error
 
 
-def _taken(source: Web, url: httpx.URL, response: httpx.Response, spool: Spool, bounds: Bounds) -> Fetched | None:
+async def _taken(source: Web, url: httpx.URL, response: httpx.Response, spool: Spool, bounds: Bounds) -> Fetched | None:
     if response.status_code == httpx.codes.NOT_MODIFIED:
         return None
     if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
@@ -115,7 +126,7 @@ def _taken(source: Web, url: httpx.URL, response: httpx.Response, spool: Spool, 
         name, source.format or MEDIA.get(response.headers.get("Content-Type", "").partition(";")[0].strip())
     )
     with spool.path.open("wb") as file:
-        for data in response.iter_raw(PIECE):
+        async for data in response.aiter_raw(PIECE):
             spool.write(file, data)
     after = State(response.headers.get("ETag"), response.headers.get("Last-Modified"))
     return Fetched(spool.path, format, None, msgspec.json.encode(after), name)

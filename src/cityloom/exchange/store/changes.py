@@ -114,13 +114,18 @@ def records(cursor: duckdb.DuckDBPyConnection, shape: Shape, view: View) -> Iter
 def counts(
     cursor: duckdb.DuckDBPyConnection, shape: Shape, view: View, smallest: int
 ) -> list[dict[str, str | int | None]]:
-    """How many rows of the current state have each combination of what the view shows; groups below `smallest` left out."""
+    """How many rows of the current state have each combination of what the view shows, in steps of `smallest`.
+
+    Rounded down, so that the difference of two counts that overlap tells nothing of the few by which they differ;
+    groups below the first step are left out.
+    """
     names = [sql.name(name) for name in view.fields]
     grouped = ", ".join([f"CAST({view.shown(name)} AS VARCHAR) AS {sql.name(name)}" for name in view.fields])
     order = ", ".join(names)
     table = cursor.execute(
-        f"SELECT {grouped}, count(*) AS rows FROM {_rows(shape, view)} GROUP BY ALL HAVING count(*) >= ? ORDER BY {order}",
-        [smallest],
+        f"SELECT {grouped}, count(*) // ? * ? AS rows FROM {_rows(shape, view)}"
+        f" GROUP BY ALL HAVING count(*) >= ? ORDER BY {order}",
+        [smallest, smallest, smallest],
     ).to_arrow_table()
     return list(table.to_pylist())
 

@@ -418,6 +418,7 @@ class DayRow(msgspec.Struct, frozen=True):
     """Sums of one dataset and day."""
 
     dataset: str
+    organisation: str
     deliveries: int
     sent: int
     accepted: int
@@ -432,7 +433,8 @@ def day(tx: Transaction, start: datetime, end: datetime) -> list[DayRow]:
     """What was received from `start` until before `end` and decided, by dataset."""
     return tx.all(
         DayRow,
-        """SELECT dataset, count(*) AS deliveries, sum(rows_in)::bigint AS sent, sum(accepted)::bigint AS accepted,
+        """SELECT dataset, max(organisation) AS organisation, count(*) AS deliveries,
+             sum(rows_in)::bigint AS sent, sum(accepted)::bigint AS accepted,
              sum(quarantined)::bigint AS quarantined, sum(duplicates)::bigint AS duplicates,
              sum(coalesce(declared_rows, rows_in))::bigint AS declared,
              count(*) FILTER (WHERE declared_sha256 <> sha256) AS hashes_differ,

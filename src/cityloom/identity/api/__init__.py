@@ -15,6 +15,7 @@ from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest, Refused, Unauthorised
 
+ONCE = ("authorization", "client-cert", "x-ssl-client-cert", "x-csrf-token", "origin", "host")
 PURPOSE = re.compile(r"[a-z0-9_.:-]{0,100}")
 
 
@@ -68,12 +69,19 @@ def note_account(request: Request[Any, Any, Any], who: Principal) -> None:
 
 
 def credentials(request: Request[Any, Any, Any]) -> Credentials:
-    """What a request shows of who sends it."""
+    """What a request shows of who sends it.
+
+    Raises BadRequest `kernel.request_wrong` where it says so twice: a proxy and the city might each believe another one.
+    """
+    for name in ONCE:
+        if len(request.headers.getall(name, [])) > 1:
+            raise BadRequest("kernel.request_wrong", reason=f"more than one header {name}")
     settings = http.parts_of(request).settings
     names = browser.cookie_names(settings.secure_cookies)
     peer, trusted = request.client.host if request.client else "", entrance.listed(settings.trusted_proxies)
     proxied = request.headers if entrance.within(peer, trusted) else {}
-    address = entrance.client_address(peer, proxied.get("x-forwarded-for", ""), trusted)
+    forwarded = ", ".join(request.headers.getall("x-forwarded-for", [])) if proxied else ""  # one list, RFC 9110 5.3
+    address = entrance.client_address(peer, forwarded, trusted)
     http.note_caller(request, address=address)
     return Credentials(
         method=request.method,

@@ -7,7 +7,7 @@ from cityloom.identity.contracts import NewToken, Token, TokenWish
 from cityloom.identity.rules import tokens as rules
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import Conflict, NotFound
+from cityloom.kernel.errors import Conflict, NotFound, Refused
 
 OVERLAP = 24
 """Hours."""
@@ -117,7 +117,12 @@ def listing(ctx: Context, account: str = "", after: str = "", limit: int = 100) 
 def _asked(ctx: Context, right: str, id: str) -> None:
     with everywhere(ctx.parts, ctx.principal.name) as tx:
         row = _locked(tx, id)
-    asked(ctx, right, row.account)
+    try:
+        asked(ctx, right, row.account)
+    except Refused:  # kept in the audit log; whose token it is, and that there is one, is not told
+        if row.account == ctx.principal.name:
+            raise
+        raise NotFound("identity.token_missing", token=id) from None
 
 
 def _locked(tx: Transaction, id: str) -> store.TokenRow:

@@ -17,7 +17,7 @@ from cityloom.sharing.contracts import Act, Step
 from cityloom.sharing.rules import terms
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store.grants import GrantRow
-from cityloom.sharing.store.requests import RequestRow
+from cityloom.sharing.store.requests import NoticeRow, RequestRow
 
 
 def everywhere(ctx: Context) -> AbstractContextManager[Transaction]:
@@ -25,8 +25,11 @@ def everywhere(ctx: Context) -> AbstractContextManager[Transaction]:
     return ctx.parts.db.begin(Scope(EVERY_ORGANISATION, ctx.principal.name))
 
 
-def resource(row: RequestRow | GrantRow | Live) -> Resource:
-    """A request or grant as the policies see it. It goes by its dataset's name, so that tokens can be narrowed to it."""
+def resource(row: RequestRow | GrantRow | Live | NoticeRow) -> Resource:
+    """A request or grant, or a notice about one, as the policies see it.
+
+    It goes by its dataset's name, so that tokens can be narrowed to it.
+    """
     facts = {"organisation": row.organisation, "keeper": row.keeper, "purpose": row.purpose}
     return Resource("Sharing", row.dataset, facts)
 

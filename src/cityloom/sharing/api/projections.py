@@ -13,6 +13,7 @@ import pyarrow as pa
 from cityloom.exchange.api import excerpts
 from cityloom.exchange.contracts import DatasetFacts, Excerpt, Standing
 from cityloom.kernel import jobs, lanes, log
+from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Gone, NotFound, Unavailable
@@ -205,11 +206,12 @@ def _kept(row: ProjectionRow) -> Sequence[int | None]:
 
 
 def listing(ctx: Context) -> list[Projection]:
-    """How far the copies of the caller's own datasets follow."""
+    """How far the copies of the caller's own datasets follow. Those with right `sharing.read`."""
     standings = {standing.name: standing.last_sequence for standing in excerpts.queryable(ctx)}
     with ctx.begin() as tx:
         rows = store.known(tx)
     return [
         Projection(name, row.sequence, standings.get(name, 0), row.building is not None, row.followed_at)
         for name, row in sorted(rows.items())
+        if ctx.permits("sharing.read", Resource("SharedDataset", name, {"keeper": row.organisation, "sharing": ""}))
     ]

@@ -7,7 +7,7 @@ import msgspec
 
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.flow.contracts import Standing
-from cityloom.sharing.contracts import Notice, Wish
+from cityloom.sharing.contracts import Wish
 
 COLUMNS = """id, organisation, keeper, dataset, account, purpose, legal_basis, reason, wish::text AS wish,
     offer::text AS offer, flow, state, version, due_at, answer, law, renews, granted, asked_at, decided_at"""
@@ -105,6 +105,22 @@ def late_offers(tx: Transaction, now: datetime, limit: int) -> list[RequestRow]:
     )
 
 
+class NoticeRow(msgspec.Struct, frozen=True):
+    """One row of sharing.notice, with what it is about."""
+
+    id: int
+    kind: str
+    subject: str
+    state: str
+    addressee: str
+    due_at: datetime
+    at: datetime
+    organisation: str
+    keeper: str
+    dataset: str
+    purpose: str
+
+
 def note(
     tx: Transaction, parties: tuple[str, str], kind: str, subject: str, state: str, to: str, step: int,
     due: datetime, at: datetime,
@@ -117,12 +133,16 @@ def note(
     )
 
 
-def notices(tx: Transaction, after: int, limit: int) -> list[Notice]:
+def notices(tx: Transaction, after: int, limit: int) -> list[NoticeRow]:
     """Notices that the scope may see, behind a number."""
     return tx.all(
-        Notice,
-        """SELECT id, kind, subject, state, addressee AS "to", due_at, at FROM sharing.notice
-           WHERE id > %s ORDER BY id LIMIT %s""",
+        NoticeRow,
+        """SELECT n.id, n.kind, n.subject, n.state, n.addressee, n.due_at, n.at, n.organisation, n.keeper,
+             coalesce(r.dataset, g.dataset, '') AS dataset, coalesce(r.purpose, g.purpose, '') AS purpose
+           FROM sharing.notice n
+             LEFT JOIN sharing.request r ON n.subject = 'request:' || r.id
+             LEFT JOIN sharing.granted g ON n.subject = 'grant:' || g.id
+           WHERE n.id > %s ORDER BY n.id LIMIT %s""",
         [after, limit],
     )
 
