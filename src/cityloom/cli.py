@@ -71,7 +71,7 @@ def demo(
 ) -> None:
     """Build a sample city and deliver its departments' files through the public doors."""
     settings = demonstration.settings(load(home=home, port=port, city=city_pack), home is None)
-    log.configure("warning")
+    log.configure("error")
     running = supervise.City(settings, say)
     try:
         result = demonstration.run(running, people, seed, talk)

@@ -165,14 +165,14 @@ def read(parts: Parts, name: str) -> Reading:
 
 
 def test_every_gauge_of_the_modules_can_be_read(town: Parts, door: Door) -> None:
-    """In a city at work each is far from its alarm, but the backup that was never taken and the calendar of its time."""
+    """In a city at work each is far from its alarm, but the calendar of its time."""
     assert door.put("d1", "item,amount\na,1\n").status_code == 200
     api.watch(platform_context(town, "test"), app.GAUGES)
     found = {each.name: each for each in api.health(platform_context(town, "test")).gauges}
     assert found.keys() | {"sharing.copies"} == app.GAUGES.keys()  # nobody has a copy here, so none lags
     near = {name for name, each in found.items() if rules._level(Limits(each.warning, each.alarm), each.value) != "ok"}
-    assert near - {"machine.backup", "flows.calendar", "machine.disk_free"} == set()
-    assert found["machine.backup"].value == gauges.NEVER
+    assert near - {"flows.calendar", "machine.disk_free"} == set()
+    assert 0 <= found["machine.backup"].value < 0.1  # a new city has time for its first
     shown = metrics.exposition().decode()
     assert 'cityloom_gauge{name="exchange.waiting"} 0.0' in shown
     assert 'cityloom_alarm{name="exchange.waiting"} 0.0' in shown

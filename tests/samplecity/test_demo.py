@@ -25,3 +25,6 @@ def test_the_demo_delivers_and_shares_a_city(tmp_path: Path) -> None:
     # one request is refused with its law, one is answered with less and accepted; all others are granted
     assert (result.requests, result.grants) == (8, 7)
     assert (result.queries, result.verifications) == (160, 130)
+    assert {"psb", "housing", "education"} <= set(result.appraisal)
+    # whoever asked and used has points for it, and a department that neither delivers nor asks has next to none
+    assert result.appraisal["housing"] > result.appraisal["justice"]

@@ -16,7 +16,8 @@ from rich.table import Table
 
 from cityloom import app, client
 from cityloom.demo import share
-from cityloom.identity.api import services
+from cityloom.identity.api import organisations, services
+from cityloom.identity.contracts import OrganisationKind
 from cityloom.kernel import jobs, log
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import verify
@@ -27,7 +28,14 @@ from cityloom.samplecity import api as samplecity
 from cityloom.samplecity.contracts import PlannedDelivery
 from cityloom.supervise import City
 
-RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.read_changes", "exchange.withdraw", *share.RIGHTS)
+RIGHTS = (
+    "exchange.deliver",
+    "exchange.read_receipt",
+    "exchange.read_changes",
+    "exchange.withdraw",
+    *share.RIGHTS,
+    "appraisal.read_all",
+)
 
 logger = log.logger("demo")
 
@@ -54,6 +62,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     grants: int
     queries: int
     verifications: int
+    appraisal: dict[str, float]
+    """Points of each department for this year so far, out of 100 and a bonus of 5 (R23), by what the logs hold."""
     shared_as_planned: bool
     """Whether requests were decided, and questions answered, as the departments meant and their records say."""
     audit_entries: int
@@ -71,7 +81,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def settings(given: Settings, own_home: bool) -> Settings:
     """The demo's settings: quiet, and in a home beside the real one unless the user names a folder."""
-    quiet = msgspec.structs.replace(given, log_level="warning")
+    quiet = msgspec.structs.replace(given, log_level="error")
     return msgspec.structs.replace(quiet, home=given.home / f"demo-{given.city}") if own_home else quiet
 
 
@@ -103,10 +113,11 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
                 lambda organisation: client.Exchange(city.url, tokens.of(organisation)), wishes,
                 lambda text: progress.update(task, description=text, advance=1),
             )  # fmt: skip
+        appraisal = _appraise(city.url, tokens.of(_office(parts)), today)
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
-        grants=shared.grants, queries=shared.queries, verifications=shared.verifications,
+        appraisal=appraisal, grants=shared.grants, queries=shared.queries, verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
@@ -213,6 +224,19 @@ def _unreconciled(url: str, tokens: Tokens) -> int:
     return total
 
 
+def _office(parts: Parts) -> str:
+    """The city's organisation that appraises."""
+    listed = organisations.listing(jobs.platform_context(parts, "demo"))
+    return next(each.code for each in listed if each.active and each.kind == OrganisationKind.platform)
+
+
+def _appraise(url: str, token: str, today: datetime) -> dict[str, float]:
+    """The departments' points from the first of January until now."""
+    with closing(client.Exchange(url, token)) as door:
+        found = door.get("/api/appraisal/ranking", start=f"{today.year}-01-01", end=today.date().isoformat())
+    return {line["organisation"]: float(line["points"]) for line in found["lines"]}
+
+
 def _verify_audit(parts: Parts, folder: Path) -> Report:
     """Seal, export and verify the audit log offline."""
     now = parts.clock.now()
@@ -255,6 +279,8 @@ def show(result: Result, talk: Console) -> None:
         ("audit entries", result.audit_entries),
     ):
         table.add_row(label, f"{value:,}")
+    for place, (department, points) in enumerate(sorted(result.appraisal.items(), key=lambda each: -each[1])[:3]):
+        table.add_row("" if place else "points for sharing", f"{department} {points:.2f}")
     table.add_row("audit log verified offline", "yes" if result.audit_verified else "NO")
     table.add_row("seconds, everything", f"{result.seconds:.1f}")
     talk.print(table)

@@ -15,8 +15,7 @@ from cityloom.kernel.settings import Settings
 from cityloom.kernel.words import Text
 
 BACKUP: Final = "backup.json"
-NEVER: Final = 9999.0
-"""Days since a backup that was never taken."""
+DAY: Final = 86400
 
 
 class LastBackup(msgspec.Struct, frozen=True):
@@ -66,9 +65,11 @@ def _logs(ctx: Context) -> Reading:
 def _backup(ctx: Context) -> Reading:
     try:
         last = msgspec.json.decode((ctx.settings.home / BACKUP).read_bytes(), type=LastBackup)
+        return Reading((ctx.clock.now() - last.at).total_seconds() / DAY, last.path)
     except (OSError, msgspec.MsgspecError):
-        return Reading(NEVER)
-    return Reading((ctx.clock.now() - last.at).total_seconds() / 86400, last.path)
+        # no backup yet: the age of the city, whose oldest secret is as old as it is
+        made = min((each.stat().st_mtime for each in ctx.settings.secrets.iterdir()), default=0.0)
+        return Reading((ctx.clock.now().timestamp() - made) / DAY)
 
 
 def _clock(ctx: Context) -> Reading:
