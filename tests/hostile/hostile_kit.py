@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from openpyxl import load_workbook
 from psycopg import sql
 
 from cityloom import app
-from cityloom.identity.api import accounts, entrances, sessions, tokens
+from cityloom.identity.api import accounts, entrances, services, sessions, tokens
 from cityloom.identity.contracts import Attempt, Role, TokenWish
 from cityloom.identity.rules.tokens import known_rights
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import Timers
+from cityloom.quality.api import following, scores
 from cityloom.sharing.api import projections
 from sharing import sharing_kit
 from sharing.sharing_kit import Town
@@ -50,6 +51,21 @@ ITEMS = [{"name": {"zh": "名称", "en": "Name"}}]
 RESOURCE = {"title": {"zh": "居民", "en": "Residents"}, "keeper": "civil", "items": ITEMS, "sharing": "unconditional"}
 DRAFT = {"resource": "paths", "record": RESOURCE, "reason": "new"}
 DISPUTE = {"resource": "grid", "item": "小区编码", "law": "Act, article 1", "reason": "our duty"}
+TICKET = {
+    "dataset": "resident", "key": ["kilo2"], "field": "name", "value": "Kilo Birch", "evidence": "kilo's card",
+    "grant": "kilo-g1",
+}  # fmt: skip
+PERIOD = {"start": "2026-03-01", "end": "2026-03-10"}
+RELEASE = {"set": "2018", **PERIOD, "key": "k1"}
+PUBLISHED = "2018.20260301-20260310"
+DOCUMENTS = [{"title": "Decision 7", "where": "archive"}]
+FILING = {
+    "organisation": "civil", "set": "2018", "indicator": "institutions", **PERIOD, "statement": "kilo rules",
+    "documents": DOCUMENTS, "claims": [{"of": "points", "good": "7.5"}],
+}  # fmt: skip
+APPEAL = {
+    "publication": PUBLISHED, "revision": 1, "indicator": "provision", "reason": "kilo was answered", "documents": DOCUMENTS,
+}  # fmt: skip
 PASSWORD = "seven wet umbrellas"
 UNHEEDED = {
     "kernel.audit_log": "a refusal, and a reading, is an entry of the audit log",
@@ -107,12 +123,15 @@ def own(town: Town) -> Owned:
     assert town.housing.ask("kilo-r2").status_code == 200
     _announce(town)
     _dispute(town)
+    _correct(town)
     hooked = town.housing.post("grants/kilo-g1/webhooks", {"url": "https://kilo.example/", "case": "kilo-c1"})
     wanted = {
         "title": "Residents", "purpose": "rent aid", "legal_basis": "Housing Act", "items": ["name"], "resource": "roads",
     }  # fmt: skip
     asked = town.housing.client.post("/api/catalogue/demands", json=wanted, headers=rightful(town, "housing"))
     assert (hooked.status_code, asked.status_code) == (201, 201), (hooked.text, asked.text)
+    town.clock.turn(days=9)
+    _appraise(town)
     town.clock.turn(days=11)
     tell(town)
     shown = entrances.add_certificate(town.platform, "data", certificate("old"))
@@ -127,6 +146,10 @@ def own(town: Town) -> Owned:
         ("drafts", "id"): "kilo-draft", ("disputes", "id"): "kilo-dispute",
         ("certificates", "fingerprint"): shown.certificates[0].fingerprint,
         ("pulls", "pull"): "kilo_pull", ("codes", "name"): "colour",
+        ("tickets", "id"): "kilo-ticket", ("scores", "dataset"): "resident", ("{dataset}", "day"): "2026-03-02",
+        ("sets", "name"): "2018", ("scores", "organisation"): "civil", ("results", "organisation"): "civil",
+        ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
+        ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal",
     }, _catalogue(town), holder)  # fmt: skip
 
 
@@ -166,6 +189,33 @@ def _dispute(town: Town) -> None:
     for organisation, path, body in calls:
         answer = town.client.put(f"/api/catalogue/{path}", json=body, headers=rightful(town, organisation))
         assert answer.status_code in (200, 201), answer.text
+
+
+def _correct(town: Town) -> None:
+    """A ticket of housing that is contested, and another that was corrected."""
+    district = {**TICKET, "key": ["kilo1"], "field": "district", "value": "N1"}
+    _done(town, "housing", "PUT", "quality/tickets/kilo-mended", district)
+    town.civil.deliver("kilo-d2", "id,name,district,born,income,married\nkilo1,Kilo Apple,N9,1980-05-01,100.50,true\n")
+    following.follow(town.platform)
+    _done(town, "housing", "PUT", "quality/tickets/kilo-ticket", TICKET)
+    rejected = {"move": "reject", "version": 1, "key": "k1", "reason": "right", "evidence": "kilo's file"}
+    _done(town, "civil", "POST", "quality/tickets/kilo-ticket/moves", rejected)
+    contested = {"move": "contest", "version": 2, "key": "k2", "reason": "wrong"}
+    _done(town, "housing", "POST", "quality/tickets/kilo-ticket/moves", contested)
+
+
+def _appraise(town: Town) -> None:
+    """A day that was measured, and a result with a filing and an appeal of civil."""
+    services.issue(town.platform, "data", every_right(town.parts))
+    scores.measure(town.platform, "resident", date(2026, 3, 2))
+    _done(town, "civil", "PUT", "appraisal/filings/kilo-filing", FILING)
+    _done(town, "data", "POST", "appraisal/publications", RELEASE)
+    _done(town, "civil", "PUT", "appraisal/appeals/kilo-appeal", APPEAL)
+
+
+def _done(town: Town, organisation: str, method: str, path: str, body: Any) -> None:
+    answer = town.client.request(method, f"/api/{path}", json=body, headers=rightful(town, organisation))
+    assert answer.status_code in (200, 201), answer.text
 
 
 def tell(town: Town) -> None:

@@ -12,11 +12,25 @@ import msgspec
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
+from cityloom.appraisal.api import appeals, filings
 from cityloom.catalogue.contracts import DisputeAct, DraftAct
 from cityloom.kernel.context import Parts
+from cityloom.quality.api import tickets
 from cityloom.server import make_app
 from cityloom.sharing.api import grants, requests
-from hostile.hostile_kit import DISPUTE, DRAFT, RESOURCE, ROWS, Owned, certificate
+from hostile.hostile_kit import (
+    APPEAL,
+    DISPUTE,
+    DRAFT,
+    FILING,
+    PERIOD,
+    RELEASE,
+    RESOURCE,
+    ROWS,
+    TICKET,
+    Owned,
+    certificate,
+)
 from sharing.sharing_kit import wish
 
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
@@ -48,19 +62,24 @@ OPEN = {
     "GET /api/exchange/datasets/{dataset}/template.xlsx",
     "GET /api/sharing/sandbox/{dataset}/records", "GET /api/sharing/sandbox/{dataset}/changes",
     "POST /api/sharing/sandbox/{dataset}/query", "POST /api/sharing/sandbox/{dataset}/verify",
+    "GET /api/appraisal/sets", "GET /api/appraisal/sets/{name}", "GET /api/appraisal/publications",
+    "GET /api/appraisal/publications/{id}/ranking",
 }  # fmt: skip
-"""What exists is no secret between departments, and made-up records are nobody's: any account reads these."""
+"""What exists, and what was published, is no secret between departments, and made-up records are nobody's: any account
+reads these."""
 
 LISTS = {
     "GET /api/catalogue/notices", "GET /api/exchange/pulls", "GET /api/exchange/overdue",
     "GET /api/exchange/reconciliation", "GET /api/sharing/requests", "GET /api/sharing/grants",
     "GET /api/sharing/notices", "GET /api/sharing/copies", "GET /api/catalogue/messages",
-    "GET /api/catalogue/drafts", "GET /api/catalogue/disputes",
+    "GET /api/catalogue/drafts", "GET /api/catalogue/disputes", "GET /api/quality/tickets", "GET /api/quality/notices",
+    "GET /api/quality/corrections", "GET /api/appraisal/filings", "GET /api/appraisal/appeals",
+    "GET /api/appraisal/notices",
 }  # fmt: skip
 """Any account gets its own part, and not a line of another's."""
 
-WHOLE = {"GET /api/catalogue/messages"}
-"""Lists that any account of an organisation gets whole, whatever its role and however its token is narrowed."""
+PARTS = {"GET /api/quality/scores"}
+"""Whoever has the right gets his own organisation's part, and not a line of another's."""
 
 MAY: Mapping[str, tuple[str, ...]] = {
     "GET /api/identity/accounts": ADMINISTRATORS,
@@ -82,15 +101,18 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "DELETE /api/catalogue/resources/{resource}/following": DATA,
     "POST /api/catalogue/demands": DATA,
     "POST /api/catalogue/reports": ("data_officer",),
+    "GET /api/operation/health": ("system_admin",),
 }
 """Roles of any organisation that may: the city's administrators, and whoever writes a line of his own."""
 
-TAKEN = {"PUT /api/sharing/requests/{id}": 409}
+TAKEN = {
+    "PUT /api/sharing/requests/{id}": 409, "PUT /api/quality/tickets/{id}": 409, "PUT /api/appraisal/appeals/{id}": 409,
+}  # fmt: skip
 """Ids that the askers choose are the city's: one that is taken is told to those who may ask, and no more than that."""
 
 QUERY: Mapping[str, Any] = {
     "reason": "none", "since": 0, "by": ["district"], "case": "c-1", "day": "2026-03-02", "first": 1, "second": 1,
-    "account": "kilo.chen", "effective_on": "2027-01-01",
+    "account": "kilo.chen", "effective_on": "2027-01-01", **PERIOD,
 }  # fmt: skip
 """What is asked for beside the address, by name; `account` is no must and still the way to another's tokens."""
 
@@ -107,7 +129,15 @@ MOVES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "/api/sharing/grants/{id}/moves": (grants.MOVES, ACT),
     "/api/catalogue/drafts/{id}/moves": (get_args(moves_of(DraftAct)), DRAFT_ACT),
     "/api/catalogue/disputes/{id}/moves": (get_args(moves_of(DisputeAct)), ACT),
+    "/api/quality/tickets/{id}/moves": (tickets.MOVES, ACT),
+    "/api/appraisal/filings/{id}/moves": (filings.MOVES, DRAFT_ACT),
+    "/api/appraisal/appeals/{id}/moves": (appeals.MOVES, DRAFT_ACT),
 }
+MORE: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("/api/sharing/requests/{id}/moves", "offer"): {"terms": {"fields": ["id"]}},
+    ("/api/appraisal/appeals/{id}/moves", "uphold"): {"points": "1.00"},
+}
+"""What a move needs beside its act."""
 FILES: Mapping[str, tuple[str, bytes]] = {
     "PUT /api/exchange/datasets/{dataset}/deliveries/{delivery_id}": ("text/csv", ROWS.encode()),
     "POST /api/exchange/datasets/{dataset}/trials": ("text/csv", ROWS.encode()),
@@ -129,6 +159,10 @@ BODIES: Mapping[str, Any] = {
     "DemandWish": {"title": "t", "purpose": "p", "legal_basis": "l", "items": ["name"], "resource": "roads"},
     "DemandAnswer": {"state": "met", "answer": "here"},
     "Form": {"title": "t", "subject": "person", "fields": [{"name": "name"}]},
+    "NewTicket": TICKET,
+    "Release": RELEASE,
+    "FilingWish": FILING,
+    "AppealWish": APPEAL,
     "Report": {"catalogue": "lower", "since": 0, "until": 0, "changes": []},
     "Erasure": {"keys": [["kilo1"]], "legal_basis": "PIPL, article 47"},
     "Wish": wish(),
@@ -222,14 +256,10 @@ def _query(route: str, path: str, handler: HTTPRouteHandler) -> dict[str, Any]:
 def _bodies(route: str, path: str, annotation: Any) -> list[Any]:
     if path in MOVES:
         moves, act = MOVES[path]
-        return [{**act, "move": move, **(_offer(move) if act is ACT else {})} for move in moves]
+        return [{**act, "move": move, **MORE.get((path, move), {})} for move in moves]
     kind = next(iter(get_args(annotation)), annotation)
     if kind.__name__ not in BODIES:
         raise LookupError(f"no body of the kind {kind.__name__} for {route}")
     body = BODIES[kind.__name__]
     msgspec.convert(body, kind)  # one that is read, so that it is not the body that is refused
     return [body]
-
-
-def _offer(move: str) -> dict[str, Any]:
-    return {"terms": {"fields": ["id"]}} if move == "offer" else {}

@@ -15,11 +15,13 @@ from sharing.sharing_kit import Town
 IN_ADDRESSES = (
     "-1", "0", str(2**63), str(10**40), "NaN", "\x00", "a\r\nx-y: z", "\x1b[31m", "x" * 9000, "'\"--;", "%",
     "\u202e", "😀", "..", "../..", "%2e%2e%2f", "１２", " ", "ﬁle", "е" "xample",
+    "0001-01-01", "9999-12-31",
 )  # fmt: skip
-"""Numbers beyond every type; NUL, ends of lines, escapes; ways out of a folder; letters that look like others."""
+"""Numbers beyond every type; NUL, ends of lines, escapes; ways out of a folder; letters that look like others; days
+before and behind which there is none."""
 IN_BODIES = (
     None, -1, 2**31, 2**63, 10**40, 1e308, True, [], {}, "", "\x00", "a\x00b", "\x1f", "\x1b[31m\r\n", "x" * 9000,
-    "\u202e", "2026-02-30", "9999-12-31",
+    "\u202e", "2026-02-30", "0001-01-01", "9999-12-31",
 )  # fmt: skip
 ENDING = ("/erasures", "/session", "/sessions", "/password", "/disable")
 """Calls that, right by accident, would take away what the others are tried on."""

@@ -26,6 +26,7 @@ from cityloom.appraisal.contracts import (
 )
 from cityloom.appraisal.spec import IndicatorSet
 from cityloom.identity import api as identity
+from cityloom.kernel import http
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
@@ -244,7 +245,7 @@ def post_appeal_move(request: AnyRequest, id: FromPath[FilingId], data: JSONBody
 
 @get("/api/appraisal/notices", tags=["appeals"], summary="Deadlines of filings and appeals", sync_to_thread=True)
 def list_notices(
-    request: AnyRequest, after: Annotated[int, QueryParameter(ge=0)] = 0, limit: Limit = 100
+    request: AnyRequest, after: Annotated[int, QueryParameter(ge=0, le=http.MOST_NUMBER)] = 0, limit: Limit = 100
 ) -> list[Notice]:
     """Warnings, overdue notices and escalations, by number."""
     return filings.notices(identity.open_context(request), after, limit)

@@ -132,6 +132,8 @@ def _translate(error: Exception, number: str) -> Problem:
         return BadRequest("kernel.request_wrong", reason="a text with the character NUL, or a number beyond 64 bits")
     if isinstance(error, InternalServerException) and error.detail == LEFT:
         return BadRequest("kernel.request_wrong", reason="the body ended before its end")
+    if isinstance(error, OverflowError):  # the day after the last, or the first one in another zone
+        return BadRequest("kernel.request_wrong", reason="a day or a number beyond all that can be counted")
     if isinstance(error, RecursionError):
         return BadRequest("kernel.request_wrong", reason="nested too deeply")
     if isinstance(error, HTTPException) and error.status_code == 413:

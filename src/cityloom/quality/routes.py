@@ -7,6 +7,7 @@ from litestar import Request, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from cityloom.identity import api as identity
+from cityloom.kernel import http
 from cityloom.quality.api import corrections, scores, tickets
 from cityloom.quality.contracts import (
     Correction,
@@ -23,7 +24,7 @@ from cityloom.quality.contracts import (
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
-After = Annotated[int, QueryParameter(ge=0)]
+After = Annotated[int, QueryParameter(ge=0, le=http.MOST_NUMBER)]
 Place = Annotated[str, QueryParameter(pattern=r"^(\d{4}-\d{2}-\d{2}/[a-z0-9_]{1,63})?$", description="day/dataset")]
 
 

@@ -124,7 +124,15 @@ def _check_given(ctx: Context, wish: FilingWish, act: FilingAct) -> None:
 def notices(ctx: Context, after: int, limit: int) -> list[Notice]:
     """Warnings, overdue notices and escalations about filings and appeals that the caller may see."""
     with parties.reading(ctx) as tx:
-        return store.notices(tx, after, limit)
+        rows = store.notices(tx, after, limit)
+    allowed = {
+        each: ctx.permits("appraisal.read", parties.resource(ctx, each)) for each in {r.organisation for r in rows}
+    }
+    return [
+        Notice(row.id, row.kind, row.subject, row.state, row.addressee, row.due_at, row.at)
+        for row in rows
+        if allowed[row.organisation]
+    ]
 
 
 def _announce(ctx: Context, tx: Transaction, id: str, wish: FilingWish, standing: Standing, move: str) -> None:

@@ -207,9 +207,10 @@ def ranking(ctx: Context, id: str, revision: int = 0) -> Ranking:
     """The ranking as it was published: with points, places only, or nothing but one's own; those who see every
     department's see all of it."""
     everything = parties.sees_all(ctx)
+    own = ctx.permits("appraisal.read", parties.resource(ctx, ctx.principal.organisation))
     with parties.reading(ctx) as tx:
         row = found(tx, id, revision)
-        rows = store.results(tx, id, row.revision)
+        rows = store.results(tx, id, row.revision) if everything or own else []
     lines = tuple(Ranked(each.place, each.organisation, each.points) for each in rows)
     if not everything and row.show != "own":
         lines = msgspec.json.decode(row.ranking, type=tuple[Ranked, ...])

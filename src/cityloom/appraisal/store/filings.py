@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from cityloom.appraisal.contracts import AppealWish, FilingWish, Notice
+from cityloom.appraisal.contracts import AppealWish, FilingWish
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.flow.contracts import Standing
 
@@ -55,6 +55,19 @@ class AppealRow(msgspec.Struct, frozen=True):
     led_to: int | None
     appealed_at: datetime
     decided_at: datetime | None
+
+
+class NoticeRow(msgspec.Struct, frozen=True):
+    """One row of appraisal.notice."""
+
+    id: int
+    organisation: str
+    kind: str
+    subject: str
+    state: str
+    addressee: str
+    due_at: datetime
+    at: datetime
 
 
 def hold(tx: Transaction, id: str) -> None:
@@ -194,11 +207,11 @@ def note(
     )
 
 
-def notices(tx: Transaction, after: int, limit: int) -> list[Notice]:
+def notices(tx: Transaction, after: int, limit: int) -> list[NoticeRow]:
     """Notices that the scope may see, behind a number."""
     return tx.all(
-        Notice,
-        """SELECT id, kind, subject, state, addressee AS "to", due_at, at FROM appraisal.notice
+        NoticeRow,
+        """SELECT id, organisation, kind, subject, state, addressee, due_at, at FROM appraisal.notice
            WHERE id > %s ORDER BY id LIMIT %s""",
         [after, limit],
     )

@@ -7,6 +7,7 @@ from cityloom.catalogue.contracts import Message
 from cityloom.catalogue.store import disputes, drafts
 from cityloom.catalogue.store import messages as store
 from cityloom.catalogue.store.messages import NewMessage
+from cityloom.kernel.access import Resource as Thing
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.flow import api as flow
@@ -18,10 +19,20 @@ RUNNING = ((spec.DRAFT, "submitted"), (spec.DISPUTE, "stated"), (spec.DISPUTE, "
 
 
 def listing(ctx: Context, after: int, limit: int) -> list[Message]:
-    """Messages to the caller's organisation behind a number, in the caller's language."""
+    """Messages to the caller's organisation behind a number, in the caller's language; those that the policies let it see."""
     with ctx.begin() as tx:
         rows = store.messages(tx, ctx.principal.organisation, after, limit)
-    return [_message(ctx, row) for row in rows]
+    return [_message(ctx, row) for row in rows if ctx.permits(*_seen(row, ctx.principal.organisation))]
+
+
+def _seen(row: store.MessageRow, told: str) -> tuple[str, Thing]:
+    """The right that a message needs, and on what: whoever is told of a dispute, or of what becomes of a resource, is a
+    party to it."""
+    if row.subject.startswith("dispute:"):
+        return "catalogue.read_dispute", Thing(
+            "SourceDispute", row.resource, {"organisation": told, "holder": "", "reviewer": ""}
+        )
+    return "catalogue.read_draft", Thing("CatalogueDraft", row.resource, {"keeper": told, "reviewer": ""})
 
 
 def _message(ctx: Context, row: store.MessageRow) -> Message:

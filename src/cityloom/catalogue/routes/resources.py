@@ -22,6 +22,7 @@ from cityloom.catalogue.contracts import (
     Revision,
 )
 from cityloom.identity import api as identity
+from cityloom.kernel import http
 
 AnyRequest = Request[Any, Any, Any]
 TAGS = ["catalogue"]
@@ -190,10 +191,10 @@ def list_notices(request: AnyRequest) -> list[Announced]:
 )
 def list_messages(
     request: AnyRequest,
-    after: Annotated[int, QueryParameter(ge=0)] = 0,
+    after: Annotated[int, QueryParameter(ge=0, le=http.MOST_NUMBER)] = 0,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
 ) -> list[Message]:
-    """To the caller's organisation, by number; the next page is asked for with `after` = the last id."""
+    """To the caller's organisation, about what the account may see, by number; the next page is asked for with `after` = the last id."""
     return messages.listing(identity.open_context(request), after, limit)
 
 

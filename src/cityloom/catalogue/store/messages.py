@@ -37,11 +37,12 @@ class NewMessage(msgspec.Struct, frozen=True):
 
 
 class MessageRow(msgspec.Struct, frozen=True):
-    """A message as it stands in the table."""
+    """A message as it stands in the table, with the resource that it is about."""
 
     id: int
     kind: Kind
     subject: str
+    resource: str
     state: str
     addressee: str
     due_at: datetime | None
@@ -96,7 +97,11 @@ def messages(tx: Transaction, organisation: str, after: int, limit: int) -> list
     """Messages to an organisation behind a number."""
     return tx.all(
         MessageRow,
-        """SELECT id, kind, subject, state, addressee, due_at, code, params::text AS params, at
-           FROM catalogue.message WHERE organisation = %s AND id > %s ORDER BY id LIMIT %s""",
+        """SELECT m.id, m.kind, m.subject, coalesce(d.resource, q.resource, substring(m.subject FROM '^[a-z]+:(.*)$'))
+             AS resource, m.state, m.addressee, m.due_at, m.code, m.params::text AS params, m.at
+           FROM catalogue.message m
+             LEFT JOIN catalogue.draft d ON m.subject = 'draft:' || d.id
+             LEFT JOIN catalogue.dispute q ON m.subject = 'dispute:' || q.id
+           WHERE m.organisation = %s AND m.id > %s ORDER BY m.id LIMIT %s""",
         [organisation, after, limit],
     )

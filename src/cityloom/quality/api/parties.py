@@ -22,7 +22,7 @@ from cityloom.kernel.flow.contracts import Act as FlowAct
 from cityloom.quality import spec
 from cityloom.quality.contracts import NewTicket, TicketAct, TicketStep
 from cityloom.quality.rules import disputes
-from cityloom.quality.store.tickets import TicketRow
+from cityloom.quality.store.tickets import NoticeRow, TicketRow
 
 
 def everywhere(ctx: Context) -> AbstractContextManager[Transaction]:
@@ -30,8 +30,8 @@ def everywhere(ctx: Context) -> AbstractContextManager[Transaction]:
     return ctx.parts.db.begin(Scope(EVERY_ORGANISATION, ctx.principal.name))
 
 
-def resource(row: TicketRow) -> Resource:
-    """A ticket as the policies see it. It goes by its dataset's name, so that tokens can be narrowed to it."""
+def resource(row: TicketRow | NoticeRow) -> Resource:
+    """A ticket, or what is told of it, as the policies see it. It goes by its dataset's name, so that tokens can be narrowed to it."""
     facts = {"organisation": row.organisation, "keeper": row.keeper, "arbiter": row.arbiter}
     return Resource("CorrectionTicket", row.dataset, facts)
 

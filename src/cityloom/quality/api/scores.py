@@ -89,9 +89,9 @@ def measure(ctx: Context, dataset: str, day: date) -> list[Score]:
     overseen = ctx.principal.organisation in parties.overseers(ctx)
     ctx.require("quality.measure", _resource(keeper, dataset, overseen=overseen))
     zone = ctx.parts.calendars.city.table.zone
-    end = datetime.combine(day + timedelta(days=1), time.min, zone)
-    if end > ctx.clock.now():
+    if day >= ctx.clock.now().astimezone(zone).date():
         raise Invalid("quality.day_not_over", day=day.isoformat())
+    end = datetime.combine(day + timedelta(days=1), time.min, zone)
     # whoever may have it measured, all deliveries count
     found = measures.measure(platform_context(ctx.parts, "quality.measure"), dataset, day)
     with parties.everywhere(ctx) as tx:

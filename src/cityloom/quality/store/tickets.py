@@ -7,7 +7,7 @@ import msgspec
 
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.flow.contracts import Standing
-from cityloom.quality.contracts import Closure, Side, TicketNotice
+from cityloom.quality.contracts import Closure, Side
 
 COLUMNS = """id, organisation, keeper, arbiter, account, dataset, key, key_digest, field, wish::text AS wish, wish_digest,
     flow, state, version, due_at, answer, law, answer_evidence, opened_at, sequence, followed, closed_at, closed_sequence,
@@ -58,6 +58,22 @@ class NewRow(msgspec.Struct, frozen=True):
     wish: str
     wish_digest: str
     sequence: int
+
+
+class NoticeRow(msgspec.Struct, frozen=True):
+    """A notice as it stands in the table, with the dataset of its ticket."""
+
+    id: int
+    dataset: str
+    organisation: str
+    keeper: str
+    arbiter: str
+    kind: str
+    ticket: str
+    state: str
+    addressee: str
+    due_at: datetime
+    at: datetime
 
 
 class Dataset(msgspec.Struct, frozen=True):
@@ -242,11 +258,12 @@ def note(
     )
 
 
-def notices(tx: Transaction, after: int, limit: int) -> list[TicketNotice]:
+def notices(tx: Transaction, after: int, limit: int) -> list[NoticeRow]:
     """Notices that the scope may see, behind a number."""
     return tx.all(
-        TicketNotice,
-        """SELECT id, kind, ticket, state, addressee AS "to", due_at, at FROM quality.notice
-           WHERE id > %s ORDER BY id LIMIT %s""",
+        NoticeRow,
+        """SELECT n.id, t.dataset, n.organisation, n.keeper, n.arbiter, n.kind, n.ticket, n.state, n.addressee, n.due_at, n.at
+           FROM quality.notice n JOIN quality.ticket t ON t.id = n.ticket
+           WHERE n.id > %s ORDER BY n.id LIMIT %s""",
         [after, limit],
     )
