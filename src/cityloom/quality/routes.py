@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from cityloom.identity import api as identity
 from cityloom.kernel import http
+from cityloom.kernel.errors import BadRequest
 from cityloom.quality.api import corrections, scores, tickets
 from cityloom.quality.contracts import (
     Correction,
@@ -87,14 +88,21 @@ def list_corrections(
     return corrections.listing(identity.open_context(request), dataset, after, limit)
 
 
+def _place(after: str) -> tuple[date, str]:
+    day, _, name = after.partition("/")
+    try:
+        return date.fromisoformat(day), name
+    except ValueError as error:
+        raise BadRequest("kernel.request_wrong", reason=f"after names a day that is none: {day}") from error
+
+
 @get("/api/quality/scores", tags=["scores"], summary="Quality over time", sync_to_thread=True)
 def list_scores(
     request: AnyRequest, start: FromQuery[date], end: FromQuery[date], organisation: FromQuery[str] = "",
     dataset: FromQuery[str] = "", after: Place = "", limit: Limit = 100,
 ) -> list[Measure]:  # fmt: skip
     """From `start` until before `end`, at most `limit` days of datasets; `after` = the last `day/dataset`."""
-    day, _, name = after.partition("/")
-    place = (date.fromisoformat(day), name) if after else None
+    place = _place(after) if after else None
     ctx, rows = identity.open_context(request), limit * len(Dimension)
     return scores.listing(ctx, start, end, organisation=organisation, dataset=dataset, after=place, limit=rows)
 
