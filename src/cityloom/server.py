@@ -28,7 +28,7 @@ def make_app(parts: Parts) -> Litestar:
         state=State({"parts": parts}),
         exception_handlers={Exception: http.answer_problem},
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["/changes", "/records"]),
-        on_shutdown=[lambda: city.close_parts(parts)],
+        on_shutdown=[_close],
         openapi_config=OpenAPIConfig(
             title="CityLoom 织城",
             version="1",
@@ -50,6 +50,11 @@ def make_app(parts: Parts) -> Litestar:
     # outermost, since middleware of Litestar never hears of requests that no route answers
     app.asgi_handler = http.number_requests(app.asgi_handler)
     return app
+
+
+def _close(app: Litestar) -> None:
+    parts: Parts = app.state.parts
+    city.close_parts(parts)
 
 
 def create_app() -> Litestar:
