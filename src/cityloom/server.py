@@ -63,6 +63,7 @@ def create_app() -> Litestar:
     settings = load()
     log.configure(settings.log_level, settings.logs, "web")
     app = make_app(city.open_parts(settings))
+    log.logger("web").info("started")
     gc.collect()
     gc.freeze()  # what lives as long as the process is not looked through again and again: pauses of tens of milliseconds
     return app
