@@ -8,8 +8,10 @@ from uuid import uuid4
 import msgspec
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from psycopg.conninfo import make_conninfo
 
+from cityloom.identity.rules import passwords
 from cityloom.kernel import migrate, packs, secrets
 from cityloom.kernel.calendar.rules import calendars
 from cityloom.kernel.calendar.spec import CalendarSpec
@@ -24,6 +26,23 @@ PACKAGES = (
     "cityloom.sharing", "cityloom.quality", "cityloom.appraisal",
 )  # fmt: skip
 TEMPLATE = "migrated"
+REAL_HASHES = passwords.HASHER, passwords.DECOY
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Passwords are hashed at next to no cost: nearly every test makes accounts, and few are about hashes."""
+    passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    passwords.DECOY = passwords.HASHER.hash("nobody's")
+    yield
+    passwords.HASHER, passwords.DECOY = REAL_HASHES
+
+
+@pytest.fixture
+def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes as the product makes them, for tests that are about them."""
+    for name, real in zip(("HASHER", "DECOY"), REAL_HASHES, strict=True):
+        monkeypatch.setattr(passwords, name, real)
 
 
 @pytest.fixture(scope="session")

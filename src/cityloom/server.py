@@ -28,7 +28,7 @@ def make_app(parts: Parts) -> Litestar:
         state=State({"parts": parts}),
         exception_handlers={Exception: http.answer_problem},
         compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["/changes", "/records"]),
-        on_shutdown=[lambda: city.close_parts(parts)],
+        on_shutdown=[_close],
         openapi_config=OpenAPIConfig(
             title="CityLoom 织城",
             version="1",
@@ -52,12 +52,18 @@ def make_app(parts: Parts) -> Litestar:
     return app
 
 
+def _close(app: Litestar) -> None:
+    parts: Parts = app.state.parts
+    city.close_parts(parts)
+
+
 def create_app() -> Litestar:
     """What each web worker runs: settings from the environment, parts of its own."""
     processes.die_with_parent(signal.SIGKILL)
     settings = load()
     log.configure(settings.log_level, settings.logs, "web")
     app = make_app(city.open_parts(settings))
+    log.logger("web").info("started")
     gc.collect()
     gc.freeze()  # what lives as long as the process is not looked through again and again: pauses of tens of milliseconds
     return app

@@ -8,6 +8,8 @@ from cityloom.kernel import log, processes
 from cityloom.kernel.jobs import Queue
 from cityloom.kernel.settings import load
 
+logger = log.logger("worker")
+
 
 def main() -> None:
     """Work until told to stop; waits for a database that is away."""
@@ -20,11 +22,13 @@ def main() -> None:
     queue = Queue(parts, app.MODULES, app.role_url(settings, app.admin_url(settings), "cityloom_app"))
     timers = queue.timers()
     timers.start()
+    logger.info("started")
     try:
         asyncio.run(queue.work(concurrency=1))
     finally:
         timers.stop()
         app.close_parts(parts)
+        logger.info("stopped")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from litestar.testing import TestClient
 
 from appraisal.appraisal_kit import Door, Place, march, write_pack
 from cityloom import app
 from cityloom.kernel.jobs import platform_context
-from cityloom.server import make_app
 from scratch import Scratch
+from serving import served
 from sharing.sharing_kit import TurnedClock
 
 
@@ -31,7 +30,7 @@ def place(scratch: Scratch, tmp_path: Path, sets: dict[str, str]) -> Iterator[Pl
     for module in app.MODULES:
         if module.install:
             module.install(platform_context(parts, "install"))
-    with TestClient(make_app(parts)) as client:
+    with served(parts) as client:
         names = (("civil", 1), ("housing", 1), ("other", 1), ("bureau", 1), ("bureau", 2), ("council", 1))
         doors = [Door(client, parts, name, number) for name, number in names]
         yield Place(parts, clock, scratch.admin_url, client, *doors)

@@ -12,8 +12,8 @@ from litestar.testing import TestClient
 from cityloom import app
 from cityloom.identity.api import services
 from cityloom.kernel.jobs import platform_context
-from cityloom.server import make_app
 from scratch import Scratch
+from serving import served
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def town(scratch: Scratch, tmp_path: Path) -> Iterator[Town]:
 
 @pytest.fixture
 def http(town: Town) -> Iterator["TestClient[Any]"]:
-    with TestClient(make_app(town.parts)) as client:
+    with served(town.parts) as client:
         yield client
 
 

@@ -11,9 +11,9 @@ from cityloom import app
 from cityloom.identity.api import services
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
-from cityloom.server import make_app
 from faults.running import RIGHTS, write_pack
 from scratch import Scratch
+from serving import served
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ class Door:
 @pytest.fixture
 def http(town: Parts) -> Iterator["TestClient[object]"]:
     """The application over the town."""
-    with TestClient(make_app(town)) as client:
+    with served(town) as client:
         yield client
 
 

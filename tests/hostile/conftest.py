@@ -5,22 +5,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from argon2 import PasswordHasher
-from litestar.testing import TestClient
 
 from cityloom import app
-from cityloom.identity.rules import passwords
 from cityloom.kernel.jobs import platform_context
-from cityloom.server import make_app
 from hostile.hostile_kit import write_pack
 from scratch import Scratch
+from serving import served
 from sharing.sharing_kit import Door, Town, TurnedClock
 
 
 @pytest.fixture
 def town(scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     """Three departments and the platform's own; civil keeps what there is."""
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     packs = write_pack(tmp_path / "packs")
     settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
     opened, clock = app.open_parts(settings), TurnedClock()
@@ -28,6 +24,6 @@ def town(scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     for module in app.MODULES:
         if module.install:
             module.install(platform_context(parts, "install"))
-    with TestClient(make_app(parts)) as client:
+    with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other")]
         yield Town(parts, clock, scratch.admin_url, client, *doors)

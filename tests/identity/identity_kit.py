@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 import psycopg
-import pytest
-from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.testing import TestClient
@@ -17,7 +15,6 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from cityloom.identity import routes
 from cityloom.identity.api import accounts, organisations, sessions
 from cityloom.identity.contracts import Attempt, Role, SignedIn
-from cityloom.identity.rules import passwords
 from cityloom.kernel import http, packs
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context, Parts
@@ -135,15 +132,8 @@ def a_pack(folder: Path, organisations: str = ORGANISATIONS) -> packs.Packs:
     return packs.choose([folder], "town")
 
 
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes that cost next to nothing, for tests that are about something else."""
-    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
-    monkeypatch.setattr(passwords, "DECOY", passwords.HASHER.hash("nobody's"))
-
-
-def make_town(parts: Parts, admin_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
+def make_town(parts: Parts, admin_url: str, folder: Path) -> Town:
     """Organisations installed and the three administrators made, with their one-time passwords."""
-    cheap_hashes(monkeypatch)
     clock = TurnedClock()
     parts = msgspec.structs.replace(parts, clock=clock, packs=a_pack(folder))
     organisations.install(platform_context(parts, "install"))

@@ -16,8 +16,8 @@ from scratch import Scratch
 
 
 @pytest.fixture
-def town(parts: Parts, scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
-    return make_town(parts, scratch.admin_url, tmp_path, monkeypatch)
+def town(parts: Parts, scratch: Scratch, tmp_path: Path) -> Town:
+    return make_town(parts, scratch.admin_url, tmp_path)
 
 
 def at_once(acts: Sequence[Callable[[], object]]) -> list[str]:

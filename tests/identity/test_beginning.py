@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from identity_kit import ORGANISATIONS, TurnedClock, a_pack, cheap_hashes
+from identity_kit import ORGANISATIONS, TurnedClock, a_pack
 from typer.testing import CliRunner
 
 from cityloom.identity import api, commands, spec
@@ -24,9 +24,8 @@ from scratch import Scratch
 
 
 @pytest.fixture
-def empty(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Parts:
+def empty(parts: Parts) -> Parts:
     """A city without organisations and accounts."""
-    cheap_hashes(monkeypatch)
     return msgspec.structs.replace(parts, clock=TurnedClock())
 
 

@@ -24,8 +24,8 @@ WHO = "/api/identity/session"
 
 
 @pytest.fixture
-def town(parts: Parts, scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
-    return make_town(parts, scratch.admin_url, tmp_path, monkeypatch)
+def town(parts: Parts, scratch: Scratch, tmp_path: Path) -> Town:
+    return make_town(parts, scratch.admin_url, tmp_path)
 
 
 def certificate(name: str = "gateway", days: int = 30) -> x509.Certificate:

@@ -21,8 +21,8 @@ SESSION = "/api/identity/session"
 
 
 @pytest.fixture
-def town(parts: Parts, scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
-    return make_town(parts, scratch.admin_url, tmp_path, monkeypatch)
+def town(parts: Parts, scratch: Scratch, tmp_path: Path) -> Town:
+    return make_town(parts, scratch.admin_url, tmp_path)
 
 
 def sign_in(client: TestClient[Litestar], account: str, password: str = GOOD) -> dict[str, Any]:

@@ -22,8 +22,8 @@ EVERY_SET = [list(chosen) for chosen in chain.from_iterable(combinations(Role, s
 
 
 @pytest.fixture
-def town(parts: Parts, scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
-    return make_town(parts, scratch.admin_url, tmp_path, monkeypatch)
+def town(parts: Parts, scratch: Scratch, tmp_path: Path) -> Town:
+    return make_town(parts, scratch.admin_url, tmp_path)
 
 
 # ---- the database

@@ -106,6 +106,7 @@ def test_characters_that_look_the_same_are_the_same() -> None:
     assert passwords.verify(passwords.hashed(wide), "correct horse battery")
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_hashes_are_argon2id_salted_and_told_when_outdated() -> None:
     first, second = passwords.hashed("seven wet umbrellas"), passwords.hashed("seven wet umbrellas")
     assert first.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
@@ -118,6 +119,7 @@ def test_hashes_are_argon2id_salted_and_told_when_outdated() -> None:
     assert passwords.outdated(weaker)
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_what_is_checked_for_nobody_costs_what_a_hash_costs() -> None:
     """The decoy's parameters are those of all others, and it is a hash that argon2 can read."""
     assert not passwords.outdated(passwords.DECOY)

@@ -19,8 +19,8 @@ DELIVER = TokenWish("gateway", ("exchange.deliver", "exchange.read_receipt"))
 
 
 @pytest.fixture
-def town(parts: Parts, scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
-    return make_town(parts, scratch.admin_url, tmp_path, monkeypatch)
+def town(parts: Parts, scratch: Scratch, tmp_path: Path) -> Town:
+    return make_town(parts, scratch.admin_url, tmp_path)
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ def test_a_nearly_full_disk_refuses_deliveries_before_the_first_byte(town: Parts
 def test_the_system_administrator_sees_it_and_nobody_else(
     parts: Parts, scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    city = make_town(parts, scratch.admin_url, tmp_path, monkeypatch)
+    city = make_town(parts, scratch.admin_url, tmp_path)
     city.person("operator", "system_admin", organisation="data")
     city.person("clerk", "data_officer")
     value = Value()

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from litestar.testing import TestClient
 
 from cityloom import app
 from cityloom.kernel.jobs import platform_context
-from cityloom.server import make_app
 from quality.quality_kit import Door, Place, write_pack
 from scratch import Scratch
+from serving import served
 from sharing.sharing_kit import ROWS, TurnedClock
 
 
@@ -31,7 +30,7 @@ def place(scratch: Scratch, tmp_path: Path, more: dict[str, str], request: pytes
     for module in app.MODULES:
         if module.install:
             module.install(platform_context(parts, "install"))
-    with TestClient(make_app(parts)) as client:
+    with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other", "bureau")]
         found = Place(parts, clock, scratch.admin_url, client, *doors)
         found.civil.deliver("d1", ROWS)

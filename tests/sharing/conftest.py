@@ -5,12 +5,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from litestar.testing import TestClient
 
 from cityloom import app
 from cityloom.kernel.jobs import platform_context
-from cityloom.server import make_app
 from scratch import Scratch
+from serving import served
 from sharing.sharing_kit import Door, Town, TurnedClock, write_pack
 
 
@@ -24,6 +23,6 @@ def town(scratch: Scratch, tmp_path: Path, request: pytest.FixtureRequest) -> It
     for module in app.MODULES:
         if module.install:
             module.install(platform_context(parts, "install"))
-    with TestClient(make_app(parts)) as client:
+    with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other")]
         yield Town(parts, clock, scratch.admin_url, client, *doors)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from cityloom.exchange.contracts import DELIVERY_ID
+from cityloom.kernel.flow.contracts import Step
 from cityloom.kernel.words import Text
 
 FilingId = Annotated[str, Meta(pattern=f"^{DELIVERY_ID.pattern}$")]
@@ -317,19 +318,6 @@ class AppealAct(Act, frozen=True, forbid_unknown_fields=True):
 
     points: Decimal | None = None
     """For `uphold`: the indicator's points as corrected, to 0.01."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One move as it was made."""
-
-    version: int
-    move: str
-    state: str
-    actor: str
-    role: str
-    reason: str
-    at: datetime
-    due: datetime | None
 
 
 class Filing(msgspec.Struct, frozen=True):

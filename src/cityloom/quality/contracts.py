@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from cityloom.kernel.flow.contracts import Step
 from cityloom.sharing.contracts import KeyPart, Prose, RequestId
 
 CORRECTED: Final = "corrected"
@@ -89,19 +90,6 @@ class TicketAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For a rejection: what proves that the value is right. It needs this or a law."""
 
 
-class TicketStep(msgspec.Struct, frozen=True):
-    """One move as it was made."""
-
-    version: int
-    move: str
-    state: str
-    actor: str
-    role: str
-    reason: str
-    at: datetime
-    due: datetime | None
-
-
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """A dispute over one field of one record, and where it stands. Its parties see it, and who rules once it is contested.
 
@@ -138,7 +126,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """The delivery (or withdrawal, erasure) that corrected it."""
     removed: bool
     """The record itself was removed."""
-    steps: tuple[TicketStep, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 class TicketNotice(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from cityloom.exchange.contracts import DELIVERY_ID, Mask
+from cityloom.kernel.flow.contracts import Step
 
 ANSWER: Final = "cityloom.sharing.answer/1"
 SANDBOX: Final = "cityloom.sharing.sandbox/1"
@@ -67,19 +68,6 @@ class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For a refusal: the law, regulation or rule that forbids sharing."""
     terms: Terms | None = None
     """For a counter-offer: what the keeper would grant."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One move as it was made."""
-
-    version: int
-    move: str
-    state: str
-    actor: str
-    role: str
-    reason: str
-    at: datetime
-    due: datetime | None
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -11,7 +11,6 @@ from datetime import date, datetime, time, timedelta
 import msgspec
 
 from cityloom.appraisal import spec
-from cityloom.appraisal.contracts import Step
 from cityloom.appraisal.spec import IndicatorSet
 from cityloom.identity.api import organisations
 from cityloom.identity.contracts import OrganisationKind
@@ -21,6 +20,7 @@ from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
 from cityloom.kernel.errors import Invalid
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Act as FlowAct
+from cityloom.kernel.flow.contracts import Step
 
 APPRAISER, DEPARTMENT, PLATFORM = "appraiser", "department", "platform"
 EVERYBODY = "*"
@@ -98,8 +98,4 @@ def flow_act(ctx: Context, organisation: str, key: str, reason: str) -> FlowAct:
 def steps(ctx: Context, number: int) -> tuple[Step, ...]:
     """The moves of a flow, for a party to it."""
     with everywhere(ctx) as tx:
-        records = flow.history(tx, number)
-    return tuple(
-        Step(each.version, each.move, each.target, each.actor, each.role, each.reason, each.at, each.due)
-        for each in records
-    )
+        return flow.steps(tx, number)

@@ -7,7 +7,6 @@ after the row was seen in the caller's own and the policies have permitted the m
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
-from cityloom.catalogue.contracts import Step
 from cityloom.catalogue.store import messages
 from cityloom.catalogue.store.messages import NewMessage, Params
 from cityloom.identity.api import organisations
@@ -15,7 +14,7 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
 from cityloom.kernel.errors import Conflict
 from cityloom.kernel.flow import api as flow
-from cityloom.kernel.flow.contracts import Act
+from cityloom.kernel.flow.contracts import Act, Step
 
 REVIEWER = "reviewer"
 
@@ -44,10 +43,7 @@ def act_of(ctx: Context, roles: dict[str, str], key: str, reason: str) -> Act:
 def steps(ctx: Context, number: int) -> tuple[Step, ...]:
     """The moves of a flow, for a party to it."""
     with everywhere(ctx) as tx:
-        return tuple(
-            Step(each.version, each.move, each.target, each.actor, each.role, each.reason, each.at, each.due)
-            for each in flow.history(tx, number)
-        )
+        return flow.steps(tx, number)
 
 
 def tell(

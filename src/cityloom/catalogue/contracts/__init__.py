@@ -60,7 +60,6 @@ from cityloom.catalogue.contracts.reviews import (
     DraftWish,
     Message,
     ReviewId,
-    Step,
 )
 from cityloom.catalogue.contracts.sheets import Cell, Grid, Row
 from cityloom.catalogue.contracts.standards import (
@@ -145,7 +144,6 @@ __all__ = [
     "Sharing",
     "Standards",
     "Status",
-    "Step",
     "SupplyLine",
     "Way",
 ]

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from cityloom.catalogue.contracts.resources import Change, Name, ResourceId, ResourceWish
+from cityloom.kernel.flow.contracts import Step
 
 ReviewId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@~-]{0,127}$")]
 """The sender's own name of a draft or a dispute."""
@@ -39,19 +40,6 @@ class DraftAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Prose = ""
     effective_on: date | None = None
     """With approve: another day than the draft has."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One move as it was made."""
-
-    version: int
-    move: str
-    state: str
-    actor: str
-    role: str
-    reason: str
-    at: datetime
-    due: datetime | None
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from cityloom.kernel.calendar.spec import Period
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
 from cityloom.kernel.flow import rules, store
-from cityloom.kernel.flow.contracts import Act, Line, Notice, Record, Standing
+from cityloom.kernel.flow.contracts import Act, Line, Notice, Record, Standing, Step
 from cityloom.kernel.flow.rules import Course
 from cityloom.kernel.flow.spec import Definition
 
@@ -115,6 +115,14 @@ def history(tx: Transaction, flow: int) -> list[Record]:
     if not found:
         raise NotFound("flow.not_found", flow=flow)
     return found
+
+
+def steps(tx: Transaction, flow: int) -> tuple[Step, ...]:
+    """Every move for those who may see the flow. Raises NotFound `flow.not_found`."""
+    return tuple(
+        Step(each.version, each.move, each.target, each.actor, each.role, each.reason, each.at, each.due)
+        for each in history(tx, flow)
+    )
 
 
 def histories(tx: Transaction, flows: Sequence[int]) -> dict[int, list[Record]]:

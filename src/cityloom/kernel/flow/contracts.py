@@ -42,6 +42,21 @@ class Record(msgspec.Struct, frozen=True):
     due: datetime | None = None
 
 
+class Step(msgspec.Struct, frozen=True):
+    """One move as its parties see it."""
+
+    version: int
+    move: str
+    state: str
+    """The state that it led to."""
+    actor: str
+    role: str
+    reason: str
+    at: datetime
+    due: datetime | None
+    """The deadline as it was then known."""
+
+
 class Clock(msgspec.Struct, frozen=True):
     """The deadline of `state`, set by the move with version `version`.
 

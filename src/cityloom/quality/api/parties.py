@@ -19,8 +19,9 @@ from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
 from cityloom.kernel.errors import Conflict
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Act as FlowAct
+from cityloom.kernel.flow.contracts import Step
 from cityloom.quality import spec
-from cityloom.quality.contracts import NewTicket, TicketAct, TicketStep
+from cityloom.quality.contracts import NewTicket, TicketAct
 from cityloom.quality.rules import disputes
 from cityloom.quality.store.tickets import NoticeRow, TicketRow
 
@@ -42,14 +43,10 @@ def flow_act(ctx: Context, row: TicketRow, act: TicketAct) -> FlowAct:
     return FlowAct(ctx.principal.name, roles, ctx.clock.now(), act.key, act.reason)
 
 
-def steps(ctx: Context, number: int) -> tuple[TicketStep, ...]:
+def steps(ctx: Context, number: int) -> tuple[Step, ...]:
     """The moves of a ticket, for a party to it."""
     with everywhere(ctx) as tx:
-        records = flow.history(tx, number)
-    return tuple(
-        TicketStep(each.version, each.move, each.target, each.actor, each.role, each.reason, each.at, each.due)
-        for each in records
-    )
+        return flow.steps(tx, number)
 
 
 def overseers(ctx: Context) -> list[str]:

@@ -12,8 +12,8 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Act as FlowAct
-from cityloom.kernel.flow.contracts import Record
-from cityloom.sharing.contracts import Act, Step
+from cityloom.kernel.flow.contracts import Step
+from cityloom.sharing.contracts import Act
 from cityloom.sharing.rules import terms
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store.grants import GrantRow
@@ -43,10 +43,4 @@ def flow_act(ctx: Context, row: RequestRow | GrantRow, act: Act) -> FlowAct:
 def steps(ctx: Context, number: int) -> tuple[Step, ...]:
     """The moves of a flow, for a party to it."""
     with everywhere(ctx) as tx:
-        return tuple(_step(record) for record in flow.history(tx, number))
-
-
-def _step(record: Record) -> Step:
-    return Step(
-        record.version, record.move, record.target, record.actor, record.role, record.reason, record.at, record.due
-    )
+        return flow.steps(tx, number)
