@@ -1,6 +1,5 @@
 """The `cityloom` command: data to stdout, talk to stderr, exit codes that mean something."""
 
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +19,10 @@ from cityloom.devtools import packs
 from cityloom.kernel import log, words
 from cityloom.kernel.errors import Problem
 from cityloom.kernel.settings import load
+from cityloom.kernel.words import Text
 from cityloom.operation.contracts import ORDER
 from cityloom.status import look, show_status
+from cityloom.terminal import HINT, language
 
 talk = Console(stderr=True)
 cli = typer.Typer(
@@ -100,7 +101,7 @@ def status(
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
-        show_status(found, talk)
+        show_status(found, settings, talk)
     raise typer.Exit(ORDER.index(found.level))
 
 
@@ -134,24 +135,24 @@ for module in city.MODULES:
         cli.add_typer(module.commands, name=module.name)
 
 
+ERROR = Text("error:", "错误：")
+AWAY = Text(
+    "the city does not answer. Is `cityloom serve` running, and is CITYLOOM_URL its address?",
+    "城市服务没有应答。`cityloom serve` 是否在运行，CITYLOOM_URL 是否为其地址？",
+)
+
+
 def main() -> None:
     """Run the command; a problem is told with its remedy and exit code 2."""
     try:
         cli()
     except Problem as problem:
         texts = words.load(city.PACKAGES)
-        detail, remedy = texts.problem(problem, _language())
-        talk.print(f"[red]error:[/red] {detail}", highlight=False)
+        detail, remedy = texts.problem(problem, language())
+        talk.print(f"[red]{ERROR.of(language())}[/red] {detail}", highlight=False)
         if remedy:
-            talk.print(f"[dim]hint:[/dim] {remedy}", highlight=False)
+            talk.print(f"[dim]{HINT.of(language())}[/dim] {remedy}", highlight=False)
         sys.exit(2)
     except httpx.TransportError as error:
-        talk.print(
-            f"[red]error:[/red] the city does not answer ({error}). Is `cityloom serve` running?", highlight=False
-        )
+        talk.print(f"[red]{ERROR.of(language())}[/red] {AWAY.of(language())} ({error})", highlight=False)
         sys.exit(2)
-
-
-def _language() -> str:
-    """The language of the person at the terminal: as set for the city, else the terminal's."""
-    return os.environ.get("CITYLOOM_LANGUAGE") or ("zh" if os.environ.get("LANG", "").startswith("zh") else "en")

@@ -52,8 +52,9 @@ def _health(settings: Settings) -> Health:
         city.close_parts(parts)
 
 
-def show_status(found: Status, console: Console) -> None:
+def show_status(found: Status, settings: Settings, console: Console) -> None:
     """A table for the person at the terminal."""
+    console.print(f"home {settings.home}, http://{settings.host}:{settings.port}", highlight=False)
     for name, fine in (("door", found.door), ("database", found.database), ("gauges current", found.current)):
         console.print(f"{name}: {'yes' if fine else '[red]no[/red]'}", highlight=False)
     if not found.gauges:

@@ -30,7 +30,7 @@ def test_without_a_grant_there_is_no_dispute(place: Place) -> None:
     refused(place, place.housing, 403, "quality.grant_needed", grant=None)
     refused(place, place.other, 404, "sharing.grant_unknown")
     refused(place, place.civil, 403, "kernel.refused")  # the keeper delivers
-    assert code(place.housing.dispute(purpose="other")) == (403, "kernel.refused")
+    assert code(place.housing.dispute(purpose="other")) == (403, "sharing.purpose_differs")
     refused(place, place.housing, 404, "exchange.dataset_unknown", dataset="nothing")
     refused(place, place.housing, 422, "quality.grant_differs", dataset="shop", field="owner", key=["s1"])
     refused(place, place.housing, 422, "quality.field_unknown", field="nothing")

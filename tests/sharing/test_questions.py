@@ -110,7 +110,7 @@ def test_who_may_not_ask(asked: Town) -> None:
     before = asked.everything()
     assert code(query(asked.other, "a1")) == (404, "sharing.grant_unknown")
     assert code(query(asked.civil, "a1")) == (403, "kernel.refused")
-    assert code(query(asked.housing, "a1", purpose="curiosity")) == (403, "kernel.refused")
+    assert code(query(asked.housing, "a1", purpose="curiosity")) == (403, "sharing.purpose_differs")
     assert code(query(asked.housing, "a1", grant="r9")) == (404, "sharing.grant_unknown")
     assert code(asked.housing.post("grants/r1/query", {"key": ["a1", "b"], "case": "c"})) == (422, "sharing.key_parts")
     assert code(asked.housing.post("grants/r1/query", {"key": ["a1"], "case": ""}))[0] == 400

@@ -72,11 +72,13 @@ def compute(
 def from_facts(given: FactsFile, chosen: str) -> Computed:
     """The points of every department in a file, by the formulas that the city uses itself.
 
-    Raises Invalid `appraisal.facts_wrong`, NotFound `appraisal.set_unknown`.
+    Raises Invalid `appraisal.facts_wrong`, NotFound `appraisal.set_unknown`, `appraisal.indicator_unknown`.
     """
     name, using = _set(chosen)
     for code, each in given.departments.items():
         checking.check(code, each)
+        for given_points in each.reviewed:
+            using.indicator(given_points.indicator)
     found = {
         code: scoring.score(code, using, each, spec.measures()) for code, each in sorted(given.departments.items())
     }

@@ -14,6 +14,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from cityloom import client
 from cityloom.terminal import HERE, AsJson, Token, Url, opened, show, talk
 
+DELIVERING = 600.0
+"""Seconds for which a delivery is sent again while the city is away."""
 app = typer.Typer(help="Deliver data, read receipts, changes and quarantined rows.", no_args_is_help=True)
 
 
@@ -36,7 +38,7 @@ def deliver(
 ) -> None:
     """Deliver a file and wait for its receipt. Exit code 0: all rows accepted; 3: some were quarantined; 1: refused."""
     sent = client.File(file, charset=charset)
-    with opened(url, token) as exchange:
+    with opened(url, token, patience=DELIVERING) as exchange:
         if trial:
             result = exchange.try_out(dataset, sent, mode)
         else:

@@ -5,10 +5,9 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-import yaml
 
 from cityloom import client
-from cityloom.terminal import HERE, Token, Url, opened, show
+from cityloom.terminal import HERE, Token, Url, opened, read_body, show
 
 app = typer.Typer(help="Correction tickets, corrections, and quality over time.", no_args_is_help=True)
 
@@ -26,7 +25,7 @@ def open_ticket(
     token: Token = "",
 ) -> None:
     """Dispute a value; the same id with the same content may be sent again."""
-    body = yaml.safe_load(ticket.read_text(encoding="utf-8"))
+    body = read_body(ticket)
     with opened(url, token) as city:
         show(client.checked(city.http.put(f"{TICKETS}/{id}", json=body, headers={"x-purpose": purpose})))
 

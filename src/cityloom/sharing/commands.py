@@ -7,10 +7,9 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-import yaml
 
 from cityloom import client
-from cityloom.terminal import HERE, Token, Url, opened, show, talk
+from cityloom.terminal import HERE, Token, Url, opened, read_body, show, talk
 
 app = typer.Typer(help="Ask for other departments' data, decide on requests, use grants.", no_args_is_help=True)
 
@@ -36,8 +35,9 @@ def ask(
     token: Token = "",
 ) -> None:
     """Ask for data; the same id with the same content may be sent again."""
+    body = read_body(wish)
     with opened(url, token) as city:
-        show(client.checked(city.http.put(f"{REQUESTS}/{id}", json=yaml.safe_load(wish.read_text(encoding="utf-8")))))
+        show(city.put(f"{REQUESTS}/{id}", body))
 
 
 @app.command()
@@ -60,7 +60,7 @@ def decide(
     token: Token = "",
 ) -> None:
     """Decide on a request, or answer an offer."""
-    more = {"terms": yaml.safe_load(terms.read_text(encoding="utf-8"))} if terms else {}
+    more = {"terms": read_body(terms)} if terms else {}
     with opened(url, token) as city:
         show(_move(city, f"{REQUESTS}/{id}", {"move": move, "reason": reason, "law": law, **more}))
 

@@ -1,16 +1,14 @@
 """Describe and retire resources, the three lists, reports between catalogues."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-import yaml
 
 from cityloom import client
 from cityloom.catalogue.commands.lines import show_lines
-from cityloom.terminal import HERE, AsJson, Token, Url, opened, show, talk
+from cityloom.terminal import HERE, AsJson, Token, Url, opened, read_body, show, talk
 
 app = typer.Typer()
 
@@ -26,12 +24,7 @@ FromFile = Annotated[
 
 def body(file: Path) -> dict[str, Any]:
     """What a YAML or JSON file says, as the body of a request."""
-    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    try:
-        content = msgspec.json.encode(yaml.safe_load(text))  # YAML reads JSON too; days become texts again
-    except (yaml.YAMLError, TypeError) as error:
-        raise typer.BadParameter(f"{file}: {error}") from error
-    return {"content": content, "headers": {"content-type": "application/json"}}
+    return {"content": msgspec.json.encode(read_body(file)), "headers": {"content-type": "application/json"}}
 
 
 def given(**params: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import msgspec
 
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import Conflict, Invalid, NotFound
+from cityloom.kernel.errors import Conflict, Invalid, NotFound, Refused
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Act as FlowAct
 from cityloom.sharing import spec
@@ -45,11 +45,18 @@ def grant_of(row: GrantRow) -> Grant:
 
 
 def asked(ctx: Context, right: str, id: str) -> GrantRow:
-    """The grant, once the policies let the caller do this with it. Raises NotFound `sharing.grant_unknown`, Refused."""
+    """The grant, once the policies let the caller do this with it. Raises NotFound `sharing.grant_unknown`, Refused.
+
+    Its holder is told when it is but the purpose that differs.
+    """
     with ctx.begin() as tx:
         row = store.find(tx, id)
     if row is None:
         raise NotFound("sharing.grant_unknown", grant=id)
+    if not ctx.permits(right, parties.resource(row)) and parties.differs(row, ctx.principal, right, ctx.purpose):
+        with ctx.begin() as tx:
+            ctx.record(tx, "access.refused", f"Sharing:{row.dataset}", right=right)
+        raise Refused("sharing.purpose_differs", grant=id, purpose=row.purpose, given=ctx.purpose or "–")
     ctx.require(right, parties.resource(row))
     return row
 

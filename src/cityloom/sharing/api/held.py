@@ -83,6 +83,8 @@ class Held:
         if grant is None or who.organisation not in (grant.organisation, grant.keeper):
             return NotFound("sharing.grant_unknown", grant=id)
         if not self._permits_use(who, grant, purpose):
+            if parties.differs(grant, who, "sharing.use", purpose):
+                return Refused("sharing.purpose_differs", grant=id, purpose=grant.purpose, given=purpose or "–")
             return Refused("kernel.refused", right="sharing.use", kind="Sharing", name=grant.dataset)
         return using.refusal(grant, way, now)
 

@@ -7,7 +7,7 @@ scope and the policies have permitted the move.
 
 from contextlib import AbstractContextManager
 
-from cityloom.kernel.access import Resource
+from cityloom.kernel.access import Principal, Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
 from cityloom.kernel.flow import api as flow
@@ -32,6 +32,11 @@ def resource(row: RequestRow | GrantRow | Live | NoticeRow) -> Resource:
     """
     facts = {"organisation": row.organisation, "keeper": row.keeper, "purpose": row.purpose}
     return Resource("Sharing", row.dataset, facts)
+
+
+def differs(row: GrantRow | Live, who: Principal, right: str, purpose: str) -> bool:
+    """Whether a holder of the grant would use it for another purpose than the grant's."""
+    return right == "sharing.use" and who.organisation == row.organisation and row.purpose != purpose
 
 
 def flow_act(ctx: Context, row: RequestRow | GrantRow, act: Act) -> FlowAct:

@@ -47,6 +47,7 @@ def check_offer(wished: Terms, offered: Terms) -> None:
     more = [name for name in ("days", "per_minute", "per_day") if getattr(offered, name) > getattr(wished, name)]
     wider += [f"{name}={getattr(offered, name)}" for name in more]
     masked = {mask.field for mask in wished.masks} & set(offered.fields) - {mask.field for mask in offered.masks}
+    masked = masked if offered.kind == Kind.read else set()  # nothing of the others is shown
     wider += [f"unmasked {name}" for name in sorted(masked)]
     if wider:
         raise Invalid("sharing.offer_wider", parts=", ".join(wider))
