@@ -104,8 +104,8 @@ class Holder(msgspec.Struct, frozen=True):
 
 ORGANISATION = "code, title_en, title_zh, kind, division, parent, active"
 ACCOUNT = "name, organisation, title, roles, active, made_at, signed_in_at"
-ADDRESSES = """coalesce(
-    (SELECT e.addresses FROM identity.entrance e WHERE e.organisation = a.organisation), '{}') AS addresses"""
+ADDRESSES = """coalesce(CASE WHEN o.guarded THEN
+    (SELECT e.addresses FROM identity.entrance e WHERE e.organisation = a.organisation) END, '{}') AS addresses"""
 CERTIFICATE = "fingerprint, subject, issuer, not_before, not_after"
 TOKEN = "id, account, organisation, title, rights, datasets, made_at, expires_at, used_at, revoked_at, follows"  # noqa: S105
 
@@ -297,10 +297,10 @@ def token_uses(tx: Transaction, ids: Sequence[str]) -> dict[str, TokenUse]:
         TokenUse,
         f"""SELECT t.id, t.account, t.organisation, a.roles, a.active AND o.active AS active, t.rights, t.datasets, t.hash,
                   t.expires_at, t.used_at, t.revoked_at, {ADDRESSES},
-                  ARRAY(SELECT c.fingerprint FROM identity.certificate c
-                        WHERE c.organisation = a.organisation ORDER BY 1) AS fingerprints,
-                  ARRAY(SELECT c.not_after FROM identity.certificate c
-                        WHERE c.organisation = a.organisation ORDER BY c.fingerprint) AS ends
+                  coalesce(CASE WHEN o.guarded THEN ARRAY(SELECT c.fingerprint FROM identity.certificate c
+                    WHERE c.organisation = a.organisation ORDER BY 1) END, '{{}}') AS fingerprints,
+                  coalesce(CASE WHEN o.guarded THEN ARRAY(SELECT c.not_after FROM identity.certificate c
+                    WHERE c.organisation = a.organisation ORDER BY c.fingerprint) END, '{{}}') AS ends
            FROM identity.token t JOIN identity.account a ON a.name = t.account
            JOIN identity.organisation o ON o.code = a.organisation WHERE t.id = ANY(%s)""",
         [list(ids)],
@@ -353,6 +353,17 @@ def set_addresses(tx: Transaction, organisation: str, networks: Sequence[str]) -
         tx.execute(
             "INSERT INTO identity.entrance (organisation, addresses) VALUES (%s, %s)", [organisation, list(networks)]
         )
+
+
+def guard(tx: Transaction, organisation: str) -> int:
+    """Note whether there is anything that requests of this organisation are held to."""
+    return tx.execute(
+        """UPDATE identity.organisation o SET guarded =
+             EXISTS (SELECT FROM identity.entrance e WHERE e.organisation = o.code)
+             OR EXISTS (SELECT FROM identity.certificate c WHERE c.organisation = o.code)
+           WHERE o.code = %s""",
+        [organisation],
+    )
 
 
 def certificates(tx: Transaction, organisation: str) -> list[Certificate]:

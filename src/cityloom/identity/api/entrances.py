@@ -28,6 +28,7 @@ def set_addresses(ctx: Context, organisation: str, addresses: tuple[str, ...]) -
     found = tuple(sorted({str(network) for network in rules.networks(addresses)}))
     with everywhere(ctx.parts, ctx.principal.name) as tx:
         store.set_addresses(tx, organisation, found)
+        store.guard(tx, organisation)
         ctx.record(tx, "identity.addresses_set", f"organisation:{organisation}", addresses=found)
         return _shown(tx, organisation)
 
@@ -41,6 +42,7 @@ def add_certificate(ctx: Context, organisation: str, pem: str) -> Entrance:
     certificate = rules.read_certificate(pem)
     with everywhere(ctx.parts, ctx.principal.name) as tx:
         if store.add_certificate(tx, organisation, certificate, ctx.clock.now(), ctx.principal.name):
+            store.guard(tx, organisation)
             _record(ctx, tx, "identity.certificate_added", organisation, certificate.fingerprint)
         return _shown(tx, organisation)
 
@@ -54,6 +56,7 @@ def drop_certificate(ctx: Context, organisation: str, fingerprint: str) -> Entra
     with everywhere(ctx.parts, ctx.principal.name) as tx:
         if not store.drop_certificate(tx, organisation, fingerprint):
             raise NotFound("identity.certificate_missing", fingerprint=fingerprint)
+        store.guard(tx, organisation)
         _record(ctx, tx, "identity.certificate_dropped", organisation, fingerprint)
         return _shown(tx, organisation)
 

@@ -1,4 +1,6 @@
 -- From where, and with which client certificates, an organisation comes in. No row: from anywhere, with a token or session.
+-- `guarded` says whether there is such a row, so that requests of all others need not look
+ALTER TABLE identity.organisation ADD COLUMN guarded boolean NOT NULL DEFAULT false;
 CREATE TABLE identity.entrance (
     organisation text PRIMARY KEY REFERENCES identity.organisation,
     addresses text[] NOT NULL CHECK (cardinality(addresses) > 0)
