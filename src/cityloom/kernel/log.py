@@ -10,12 +10,11 @@ from typing import Any
 import structlog
 
 from cityloom.kernel.clock import SystemClock
-from cityloom.kernel.logfiles import DayFiles
+from cityloom.kernel.logfiles import DayFiles, stamp
 
 UNSEEN = re.compile(r"[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """Controls beyond those that JSON escapes: they move a terminal's cursor, end lines, or turn the text around."""
 PERSONAL = re.compile(r"(?<!\d)(\d{6}(?:19|20)\d{9}[\dXx]|\d{15}|1[3-9]\d{9})(?!\d)")
-FILE_ONLY = "_file_only"
 
 JSON = structlog.processors.JSONRenderer(ensure_ascii=False)
 
@@ -26,9 +25,8 @@ class Sink:
     def __init__(self, files: DayFiles | None) -> None:
         self.files = files
 
-    def msg(self, line: str, file_only: bool = False) -> None:
-        if not file_only:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 - journald reads it
+    def msg(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - journald reads it
         if self.files is not None:
             self.files.write(line)
 
@@ -46,7 +44,7 @@ def configure(level: str = "info", folder: Path | None = None, process: str = "c
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             scrub,
-            _render,
+            lambda _logger, _method, event: render(event),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: sink,
@@ -79,8 +77,10 @@ def logger(name: str) -> structlog.typing.FilteringBoundLogger:
 
 def access(**facts: str | int | float) -> None:
     """A line about one request, into the file alone, whatever the level; nothing where no logs are written."""
-    if structlog.is_configured():
-        structlog.get_logger().critical("access", **{FILE_ONLY: True}, **facts)
+    sink = structlog.get_config()["logger_factory"]() if structlog.is_configured() else None
+    if isinstance(sink, Sink) and sink.files is not None:  # past structlog, whose way costs a query a tenth of its time
+        at = stamp(sink.files.clock.now())
+        sink.files.write(render(scrub(None, "", {**facts, "event": "access", "level": "info", "timestamp": at})))
 
 
 def scrub(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -96,13 +96,6 @@ def _scrubbed(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_scrubbed(each) for each in value]
     return {key: _scrubbed(each) for key, each in value.items()} if isinstance(value, dict) else value
-
-
-def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, bool]]:
-    file_only = bool(event.pop(FILE_ONLY, False))
-    if file_only:
-        event["level"] = "info"  # it was said so loudly only to be heard at any level
-    return (render(event),), {"file_only": file_only}
 
 
 def render(event: MutableMapping[str, Any]) -> str:
