@@ -55,6 +55,7 @@ def make_app(parts: Parts) -> Litestar:
 def _close(app: Litestar) -> None:
     parts: Parts = app.state.parts
     city.close_parts(parts)
+    log.close()
 
 
 def create_app() -> Litestar:

@@ -1,11 +1,13 @@
 """Every request leaves a line that holds no personal data and steers no terminal; days are kept for half a year."""
 
+import asyncio
 import gzip
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -61,6 +63,7 @@ def command(city: RunningCity, *words: str) -> subprocess.CompletedProcess[str]:
 
 def access(city: RunningCity, answer: httpx.Response) -> dict[str, Any]:
     """The one line about this request, as the command shows it."""
+    time.sleep(2 * logfiles.SOON)
     shown = command(city, "logs", "--access", "--json", "--request", answer.headers["x-request-id"])
     assert shown.returncode == 0, shown.stderr
     (found,) = shown.stdout.splitlines()
@@ -140,6 +143,22 @@ def test_a_day_that_ends_has_a_file_of_its_own(tmp_path: Path) -> None:
         f"2026-03-02.web.{os.getpid()}.ndjson": "first\n",
         f"2026-03-03.web.{os.getpid()}.ndjson": "second\n",
     }
+
+
+def test_lines_that_come_together_are_written_together_and_none_is_left_at_the_end(tmp_path: Path) -> None:
+    files, place = DayFiles(tmp_path, "web", FixedClock(DAY)), tmp_path / f"2026-03-02.web.{os.getpid()}.ndjson"
+
+    async def come() -> None:
+        files.write_soon("first")
+        files.write_soon("second")
+        assert not place.exists()
+        await asyncio.sleep(3 * logfiles.SOON)
+        assert place.read_text() == "first\nsecond\n"
+        files.write_soon("third")
+
+    asyncio.run(come())
+    files.close()
+    assert place.read_text() == "first\nsecond\nthird\n"
 
 
 def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:

@@ -158,6 +158,8 @@ def number_requests(app: ASGIApp) -> ASGIApp:
             return
         number = uuid4().hex[:16]
         scope.setdefault("state", {})["request_number"] = number
+        caller: dict[str, str] = {}
+        scope["state"][CALLER] = caller
         started, status = time.perf_counter(), 0
 
         async def sending(message: Message) -> None:
@@ -175,27 +177,27 @@ def number_requests(app: ASGIApp) -> ASGIApp:
             seconds = time.perf_counter() - started
             metrics.REQUESTS.labels(scope["method"], str(status)).inc()
             metrics.REQUEST_SECONDS.observe(seconds)
-            log.access(**_told(scope, number, status, seconds))
+            log.access(request=number, status=status, milliseconds=round(seconds * 1000, 1), **_told(scope, caller))
 
     return wrapped
 
 
 def note_caller(request: Request[Any, Any, Any], **facts: str) -> None:
     """Let the log of this request know its account, organisation or address."""
-    request.scope.setdefault("state", {}).setdefault(CALLER, {}).update(facts)
+    request.scope["state"][CALLER].update(facts)
 
 
-def _told(scope: HTTPScope, number: str, status: int, seconds: float) -> dict[str, str | int | float]:
+def _told(scope: HTTPScope, known: dict[str, str]) -> dict[str, str]:
     """What the log keeps of a request: no query, no body, and of an address of ours only its pattern."""
     peer = scope.get("client")
-    forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"").rpartition(b",")[2].decode("latin-1").strip()
-    known: dict[str, str] = scope.get("state", {}).get(CALLER, {})
     told = {"account": "", "organisation": "", "address": peer[0] if peer else "", **known}
-    if "address" not in known and forwarded:
-        told["forwarded"] = forwarded[:LONGEST_TOLD]
+    if "address" not in known:
+        forwarded = dict(scope["headers"]).get(b"x-forwarded-for", b"").rpartition(b",")[2].decode("latin-1").strip()
+        if forwarded:
+            told["forwarded"] = forwarded[:LONGEST_TOLD]
     told["path"] = scope.get("path_template") or scope["path"][:LONGEST_TOLD]
     told["method"] = scope["method"][:16]
-    return {"request": number, "status": status, "milliseconds": round(seconds * 1000, 1), **told}
+    return told
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ No two processes write to one file, so nothing has to be agreed on when a day en
 their time is over.
 """
 
+import asyncio
 import gzip
 import heapq
 import os
@@ -23,6 +24,8 @@ from cityloom.kernel.clock import Clock
 ENDING = ".ndjson"
 PACKED = ".ndjson.gz"
 NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.[a-z0-9-]+\.\d+\.ndjson(\.gz)?")
+SOON = 0.1
+"""Seconds for which lines are gathered."""
 LINGER = timedelta(hours=1)
 """How long after its end a day's files may still be written to."""
 
@@ -38,9 +41,26 @@ class DayFiles:
         self._handle = -1
         self._name = ""
         self._lost = 0
+        self._soon: list[str] = []
+
+    def write_soon(self, line: str) -> None:
+        """Add a line together with those that come in the same tenth of a second; from a coroutine only.
+
+        Each write lets other threads run before it comes back, which many requests a second cannot afford. A process that
+        is killed loses what it had gathered.
+        """
+        if not self._soon:
+            asyncio.get_running_loop().call_later(SOON, self.flush)
+        self._soon.append(line)
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        lines, self._soon = self._soon, []
+        if lines:
+            self.write("\n".join(lines))
 
     def write(self, line: str) -> None:
-        """Add a line. With no room for it the work goes on; the next line that fits tells how many are missing."""
+        """Add a line, or several. With no room for it the work goes on; the next line that fits tells how many are missing."""
         with self._guard:
             try:
                 self._open()
@@ -55,7 +75,7 @@ class DayFiles:
                     self._lost = 0
                 self._put(line.encode(errors="replace") + b"\n")
             except OSError:
-                self._lost += 1
+                self._lost += 1 + line.count("\n")
 
     def _open(self) -> None:
         name = f"{self.clock.now().date().isoformat()}.{self.process}.{os.getpid()}{ENDING}"
@@ -72,7 +92,8 @@ class DayFiles:
             raise OSError("a line did not fit")
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, with all lines in it."""
+        self.flush()
         with self._guard:
             if self._handle >= 0:
                 os.close(self._handle)

@@ -15,7 +15,7 @@ from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest, Refused, Unauthorised
 
-ONCE = ("authorization", "client-cert", "x-ssl-client-cert", "x-csrf-token", "origin", "host")
+ONCE = frozenset({b"authorization", b"client-cert", b"x-ssl-client-cert", b"x-csrf-token", b"origin", b"host"})
 PURPOSE = re.compile(r"[a-z0-9_.:-]{0,100}")
 
 
@@ -73,9 +73,10 @@ def credentials(request: Request[Any, Any, Any]) -> Credentials:
 
     Raises BadRequest `kernel.request_wrong` where it says so twice: a proxy and the city might each believe another one.
     """
-    for name in ONCE:
-        if len(request.headers.getall(name, [])) > 1:
-            raise BadRequest("kernel.request_wrong", reason=f"more than one header {name}")
+    said = [name for name, _ in request.scope["headers"] if name in ONCE]
+    for name in set(said):
+        if said.count(name) > 1:
+            raise BadRequest("kernel.request_wrong", reason=f"more than one header {name.decode()}")
     settings = http.parts_of(request).settings
     names = browser.cookie_names(settings.secure_cookies)
     peer, trusted = request.client.host if request.client else "", entrance.listed(settings.trusted_proxies)
