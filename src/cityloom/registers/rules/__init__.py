@@ -1,0 +1,1 @@
+"""Decisions of the registers, without I/O."""
