@@ -86,6 +86,14 @@ def doubts(
 
 
 @app.command()
+def doubt(register: str, left: str, right: str, reason: Reason, url: Url = HERE, token: Token = "") -> None:
+    """Put a pair before the stewards."""
+    with opened(url, token) as city:
+        pair = {"left": left, "right": right, "reason": reason}
+        show(client.checked(city.http.post(f"{ROOT}/{register}/doubts", json=pair)))
+
+
+@app.command()
 def rule(
     register: str,
     number: int,

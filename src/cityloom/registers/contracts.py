@@ -176,6 +176,14 @@ class Ruling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason
 
 
+class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two entities that somebody believes to be one."""
+
+    left: EntityId
+    right: EntityId
+    reason: Reason
+
+
 class SourceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A record of a dataset."""
 

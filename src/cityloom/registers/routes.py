@@ -16,6 +16,7 @@ from cityloom.registers.contracts import (
     FieldConflict,
     Lookup,
     Merge,
+    Pair,
     Reading,
     Record,
     RegisterState,
@@ -119,6 +120,18 @@ def list_doubts(
     return stewarding.doubts(identity.open_context(request), register, status, after, limit)
 
 
+@post(
+    "/api/registers/{register:str}/doubts",
+    tags=["stewards"],
+    summary="Put a pair before the stewards",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_doubt(request: AnyRequest, register: FromPath[str], data: JSONBody[Pair]) -> Doubt:
+    """A pair that was asked about before keeps its answer."""
+    return stewarding.ask(identity.open_context(request), register, data)
+
+
 @get(
     "/api/registers/{register:str}/doubts/{number:int}",
     tags=["stewards"],
@@ -196,6 +209,6 @@ def _desk(request: AnyRequest) -> ReadingDesk:
 
 
 ROUTES = [
-    list_registers, get_register, post_read, list_readings, list_versions, post_conflicts, list_doubts, get_doubt,
+    list_registers, get_register, post_read, list_readings, list_versions, post_conflicts, list_doubts, post_doubt, get_doubt,
     post_ruling, post_merge, post_split, list_decisions, post_undo,
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from cityloom.kernel.db import EVERY_ORGANISATION, PLATFORM, Scope, Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
 from cityloom.registers import spec
 from cityloom.registers.api.reading import resource, source_of
-from cityloom.registers.contracts import Decision, Doubt, DoubtState, Evidence, Merge, Ruling, Split, Undo
+from cityloom.registers.contracts import Decision, Doubt, DoubtState, Evidence, Merge, Pair, Ruling, Split, Undo
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
 from cityloom.registers.rules.versions import SEPARATOR
@@ -103,17 +103,17 @@ def rule(ctx: Context, register: str, id: int, ruling: Ruling) -> Doubt:
     return _doubt(declared, found or row)
 
 
-def ask(ctx: Context, register: str, left: str, right: str) -> Doubt:
+def ask(ctx: Context, register: str, pair: Pair) -> Doubt:
     """Put two entities before the stewards, such as two that a clerk believes to be one. Right `registers.steward`."""
     declared = _register(ctx, register)
     everything = spec.registers(ctx.packs)
-    first, second = sorted(ids.read(everything, register, id) for id in (left, right))
+    first, second = sorted(ids.read(everything, register, id) for id in (pair.left, pair.right))
     if first == second:
-        raise Invalid("registers.same_entity", id=left)
+        raise Invalid("registers.same_entity", id=pair.left)
     with _everywhere(ctx) as tx:
-        for entity, id in ((first, left), (second, right)):
+        for entity in (first, second):
             if not store.standing(tx, entity):
-                raise NotFound("registers.entity_empty", id=id)
+                raise NotFound("registers.entity_empty", id=ids.show(declared, entity))
         store.ask(tx, register, [NewDoubt(first, second, 0.5, "steward")], ctx.clock.now())
         row = store.doubt_between(tx, first, second)
         ctx.record(tx, "registers.doubt_asked", f"doubt:{row.id}")

@@ -113,12 +113,12 @@ def _place(
 
 
 def pages(rows: Iterable[Sequence[Mapping[str, Any]]], size: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Batches gathered to pages of about `size` rows."""
+    """Batches gathered to pages of `size` rows; the last one may be smaller."""
     page: list[Mapping[str, Any]] = []
     for batch in rows:
         page += batch
-        if len(page) >= size:
-            yield page
-            page = []
+        while len(page) >= size:
+            yield page[:size]
+            page = page[size:]
     if page:
         yield page
