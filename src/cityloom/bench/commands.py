@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cityloom.bench import calendar, catalogue, exchange, line, sharing, start
+from cityloom.bench import calendar, catalogue, exchange, line, register, sharing, start
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
@@ -15,6 +15,7 @@ BENCHES: dict[str, Callable[[bool, Talk], None]] = {
     "exchange": exchange.run,
     "grants": sharing.grants,
     "query": sharing.query,
+    "register": register.run,
     "start": start.run,
 }
 

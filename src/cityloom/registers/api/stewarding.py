@@ -29,6 +29,8 @@ from cityloom.registers.store.decisions import DecisionRow, DoubtRow, NewDecisio
 
 STEWARD = "registers.steward"
 PURPOSE = "register_stewardship"
+EVEN = 0.5
+"""What a person says who puts a pair before the stewards: it may be, or not."""
 
 
 def doubts(ctx: Context, register: str, state: str, after: int, limit: int) -> list[Doubt]:
@@ -111,12 +113,16 @@ def ask(ctx: Context, register: str, pair: Pair) -> Doubt:
     if first == second:
         raise Invalid("registers.same_entity", id=pair.left)
     with _everywhere(ctx) as tx:
-        for entity in (first, second):
-            if not store.standing(tx, entity):
-                raise NotFound("registers.entity_empty", id=ids.show(declared, entity))
-        store.ask(tx, register, [NewDoubt(first, second, 0.5, "steward")], ctx.clock.now())
         row = store.doubt_between(tx, first, second)
-        ctx.record(tx, "registers.doubt_asked", f"doubt:{row.id}")
+        if row is None:
+            for entity in (first, second):
+                if not store.standing(tx, entity):
+                    raise NotFound("registers.entity_empty", id=ids.show(declared, entity))
+            store.ask(tx, register, [NewDoubt(first, second, EVEN, "steward")], ctx.clock.now())
+            row = store.doubt_between(tx, first, second)
+            ctx.record(tx, "registers.doubt_asked", f"doubt:{row.id if row else 0}")
+    if row is None:
+        raise LookupError(f"no doubt between {first} and {second}")
     return _doubt(declared, row)
 
 

@@ -113,9 +113,9 @@ def doubt(tx: Transaction, id: int) -> DoubtRow | None:
     return tx.first(DoubtRow, f"SELECT {DOUBT} FROM registers.doubt WHERE id = %s FOR UPDATE", [id])
 
 
-def doubt_between(tx: Transaction, left: int, right: int) -> DoubtRow:
-    """The doubt about this pair, the smaller number first."""
-    return tx.one(
+def doubt_between(tx: Transaction, left: int, right: int) -> DoubtRow | None:
+    """The doubt about this pair, if there is one, the smaller number first."""
+    return tx.first(
         DoubtRow,
         f"SELECT {DOUBT} FROM registers.doubt WHERE left_entity = %s AND right_entity = %s",
         [left, right],
