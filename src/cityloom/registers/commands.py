@@ -132,6 +132,13 @@ def split(
 
 
 @app.command()
+def link(register: str, url: Url = HERE, token: Token = "") -> None:
+    """Link what is new now, instead of within the hour."""
+    with opened(url, token) as city:
+        client.checked(city.http.post(f"{ROOT}/{register}/linkage"))
+
+
+@app.command()
 def decisions(register: str, url: Url = HERE, token: Token = "") -> None:
     """Merges, splits, and what took them back."""
     with opened(url, token) as city:

@@ -12,6 +12,8 @@ MODULE = Module(
     commands=commands.app,
     jobs=(
         Job("follow", jobs.follow, timedelta(seconds=1)),
+        Job("link", jobs.link),
+        Job("link_all", jobs.link_all, timedelta(hours=1)),
         Job("tidy", jobs.tidy, timedelta(hours=1)),
     ),
     install=following.install,

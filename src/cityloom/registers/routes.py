@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.kernel.access import Principal
-from cityloom.registers.api import reading, states, stewarding
+from cityloom.registers.api import linking, reading, states, stewarding
 from cityloom.registers.api.reading import Asked, ReadingDesk
 from cityloom.registers.contracts import (
     Decision,
@@ -179,6 +179,18 @@ def post_split(request: AnyRequest, register: FromPath[str], data: JSONBody[Spli
     return stewarding.split(identity.open_context(request), register, data)
 
 
+@post(
+    "/api/registers/{register:str}/linkage",
+    tags=["stewards"],
+    summary="Link what is new now",
+    status_code=202,
+    sync_to_thread=True,
+)
+def post_linkage(request: AnyRequest, register: FromPath[str]) -> None:
+    """A worker does it every hour by itself."""
+    linking.ask(identity.open_context(request), register)
+
+
 @get("/api/registers/{register:str}/decisions", tags=["stewards"], summary="Merges and splits", sync_to_thread=True)
 def list_decisions(
     request: AnyRequest, register: FromPath[str], before: Number = http.MOST_NUMBER, limit: Limit = 100
@@ -210,5 +222,6 @@ def _desk(request: AnyRequest) -> ReadingDesk:
 
 ROUTES = [
     list_registers, get_register, post_read, list_readings, list_versions, post_conflicts, list_doubts, post_doubt, get_doubt,
-    post_ruling, post_merge, post_split, list_decisions, post_undo,
+    post_ruling, post_merge, post_split, post_linkage,
+    list_decisions, post_undo,
 ]  # fmt: skip

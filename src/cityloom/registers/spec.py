@@ -1,7 +1,7 @@
 """Its part of a pack: `registers/<name>.yaml`, one register each."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -52,6 +52,23 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """As whom the record speaks of the entity, where it speaks of several, such as the mother in a certificate of birth."""
 
 
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A field of the register that is evidence of who somebody is."""
+
+    field: Name
+    kind: Literal["name", "latin_name", "organisation", "date", "phone", "address", "category", "text"]
+
+
+class Linkage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How records without a verified identifier find their entity. The thresholds are probabilities."""
+
+    evidence: Annotated[tuple[Evidence, ...], Meta(min_length=2)]
+    link: Annotated[float, Meta(ge=0.5, le=1)] = 0.95
+    """From here on a pair is linked: a wrong merge mixes two lives, and costs about twenty missed links."""
+    doubt: Annotated[float, Meta(ge=0.01, le=1)] = 0.5
+    """From here on a steward is asked."""
+
+
 class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One register. The order of `sources` is that in which they are believed."""
 
@@ -63,6 +80,7 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: Annotated[tuple[Field, ...], Meta(min_length=1)]
     sources: Annotated[tuple[Feed, ...], Meta(min_length=1)]
     personal: bool = True
+    linkage: Linkage | None = None
 
 
 def registers(packs: Packs) -> Mapping[str, Register]:
@@ -97,6 +115,9 @@ def _check(name: str, register: Register) -> None:
         if (source.dataset, source.role) in seen:
             raise _wrong(name, f"{source.dataset} twice in one role")
         seen.add((source.dataset, source.role))
+    for evidence in register.linkage.evidence if register.linkage else ():
+        if evidence.field not in fields:
+            raise _wrong(name, f"linkage: {evidence.field}")
     for field in register.fields:
         for wrong in set(field.prefer) - datasets:
             raise _wrong(name, f"{field.name}: {wrong}")

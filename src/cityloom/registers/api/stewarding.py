@@ -35,7 +35,7 @@ EVEN = 0.5
 
 def doubts(ctx: Context, register: str, state: str, after: int, limit: int) -> list[Doubt]:
     """The queue by number, without evidence. Right `registers.steward`."""
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     with ctx.parts.db.begin(PLATFORM) as tx:
         rows = store.doubts(tx, register, state, after, limit)
     return [_doubt(declared, row) for row in rows]
@@ -43,7 +43,7 @@ def doubts(ctx: Context, register: str, state: str, after: int, limit: int) -> l
 
 def doubt(ctx: Context, register: str, id: int) -> Doubt:
     """One doubt with its evidence: what both say of each field. That is a reading of both, and kept as one."""
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     with ctx.parts.db.begin(Scope(EVERY_ORGANISATION, ctx.principal.name)) as tx:
         row = store.doubt(tx, id)
         if row is None or row.register != register:
@@ -86,7 +86,7 @@ def rule(ctx: Context, register: str, id: int, ruling: Ruling) -> Doubt:
 
     Right `registers.steward`. Raises NotFound `registers.doubt_unknown`, Conflict `registers.doubt_decided`.
     """
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     now = ctx.clock.now()
     with _alone(ctx, register) as tx:
         row = store.doubt(tx, id)
@@ -107,7 +107,7 @@ def rule(ctx: Context, register: str, id: int, ruling: Ruling) -> Doubt:
 
 def ask(ctx: Context, register: str, pair: Pair) -> Doubt:
     """Put two entities before the stewards, such as two that a clerk believes to be one. Right `registers.steward`."""
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     everything = spec.registers(ctx.packs)
     first, second = sorted(ids.read(everything, register, id) for id in (pair.left, pair.right))
     if first == second:
@@ -131,7 +131,7 @@ def merge(ctx: Context, register: str, wish: Merge) -> Decision:
 
     Raises NotFound `registers.record_unknown`, `registers.entity_empty`; Invalid `registers.same_entity`.
     """
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     everything = spec.registers(ctx.packs)
     source, into = (ids.read(everything, register, id) for id in (wish.from_id, wish.into))
     if source == into:
@@ -172,7 +172,7 @@ def split(ctx: Context, register: str, wish: Split) -> Decision:
     Raises NotFound `registers.entity_empty`; Invalid `registers.split_record` naming a record that is not the entity's,
     `registers.split_whole` when nothing would be left.
     """
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     entity = ids.read(spec.registers(ctx.packs), register, wish.entity)
     with _alone(ctx, register) as tx:
         feeds = {row.number: row.dataset for row in feed_store.known(tx, register)}
@@ -195,7 +195,7 @@ def undo(ctx: Context, register: str, id: int, wish: Undo) -> Decision:
 
     Raises NotFound `registers.decision_unknown`, Conflict `registers.decision_undone`, `registers.decision_final`.
     """
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     with _alone(ctx, register) as tx:
         row = store.decision(tx, id)
         if row is None or row.register != register:
@@ -207,18 +207,21 @@ def undo(ctx: Context, register: str, id: int, wish: Undo) -> Decision:
         records = store.standing_of(tx, store.moves(tx, id))
         new = NewDecision(register, "undo", row.into_entity, row.from_entity, ctx.principal.name, wish.reason, id)
         decision = _move(ctx, tx, declared, new, records)
-        store.keep_apart(tx, *sorted((row.from_entity, row.into_entity)))
+        if row.kind == "merge":
+            left, right = sorted((row.from_entity, row.into_entity))
+            store.keep_apart(tx, register, left, right, ctx.principal.name, wish.reason, ctx.clock.now())
         return _decision(declared, tx, decision)
 
 
 def decisions(ctx: Context, register: str, before: int, limit: int) -> list[Decision]:
     """What stewards decided, newest first. Right `registers.steward`."""
-    declared = _register(ctx, register)
+    declared = register_of(ctx, register)
     with ctx.parts.db.begin(PLATFORM) as tx:
         return [_shown(declared, row) for row in store.decisions(tx, register, before, limit)]
 
 
-def _register(ctx: Context, name: str) -> Register:
+def register_of(ctx: Context, name: str) -> Register:
+    """The register, for its stewards. Right `registers.steward`; raises NotFound `registers.register_unknown`."""
     declared = spec.registers(ctx.packs)
     if name not in declared:
         raise NotFound("registers.register_unknown", register=name, known=", ".join(declared))

@@ -140,11 +140,17 @@ def settle_gone(tx: Transaction, now: datetime) -> int:
     )
 
 
-def keep_apart(tx: Transaction, left: int, right: int) -> None:
-    """A merge was taken back: the doubt it had answered stays answered, as distinct."""
+def keep_apart(
+    tx: Transaction, register: str, left: int, right: int, by: str, reason: str, now: datetime
+) -> None:  # fmt: skip
+    """A merge was taken back: whoever links again, by score or by hand, must not be asked into it anew."""
     tx.execute(
-        "UPDATE registers.doubt SET state = 'distinct' WHERE left_entity = %s AND right_entity = %s AND state = 'merged'",
-        [left, right],
+        """INSERT INTO registers.doubt (register, left_entity, right_entity, probability, why, state, opened_at, decided_at,
+             decided_by, reason)
+           VALUES (%(register)s, %(left)s, %(right)s, 0, 'steward', 'distinct', %(now)s, %(now)s, %(by)s, %(reason)s)
+           ON CONFLICT (left_entity, right_entity) DO UPDATE SET state = 'distinct', decided_at = excluded.decided_at,
+             decided_by = excluded.decided_by, reason = excluded.reason""",
+        {"register": register, "left": left, "right": right, "now": now, "by": by, "reason": reason},
     )
 
 
