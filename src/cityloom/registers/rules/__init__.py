@@ -1,0 +1,1 @@
+"""Decisions of the registers: pure functions, without I/O."""
