@@ -25,6 +25,8 @@ DRAWN = 20_000
 """Imagined pairs of one person on which gains are counted."""
 MOST_RULES = 14
 LEAST_GAIN = 0.0004
+AGAIN = 0.1
+"""What it is worth to meet a pair a second time: fields are less independent than is taken here."""
 ENOUGH = 0.995
 """Share of imagined pairs from which triples of keys are not looked for."""
 HEAVY_SHARE = 0.2
@@ -62,19 +64,19 @@ def choose(connection: duckdb.DuckDBPyConnection, model: Model, table: str = "pr
     Raises Invalid `registers.linkage_blocking` for a declared rule that would compare too much, with the number, and
     where no rule at all can be afforded.
     """
-    records = _count(connection, table)
+    records = count(connection, table)
     budget = max(float(model.most_pairs * records), 10_000.0)
     if model.blocking:
         return tuple(_declared(connection, model, keys, table, budget) for keys in model.blocking)
     sampled = _sample(connection, table, records)
-    candidates = _candidates(connection, model, sampled, budget, (records / max(_count(connection, sampled), 1)) ** 2)
+    candidates = _candidates(connection, model, sampled, budget, (records / max(count(connection, sampled), 1)) ** 2)
     taken = _greedy(candidates, budget)
     if not taken and records > 1:
         raise Invalid("registers.linkage_blocking", rule="*", pairs=0, most=int(budget))
     return tuple(Rule(each.keys, _heavy(connection, model, each.keys, table, budget)) for each in taken)
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+def count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     row = connection.execute(f"SELECT count(*) FROM {name(table)}").fetchone()
     return int(row[0]) if row else 0
 
@@ -200,63 +202,59 @@ def _expected(candidates: list[Candidate]) -> float:
 def _greedy(candidates: list[Candidate], budget: float) -> list[Candidate]:
     """The rules that add most for what they cost, until nothing adds much or no more can be afforded."""
     taken: list[Candidate] = []
-    met, left = np.zeros(DRAWN, np.bool_), budget
+    met, left = np.zeros(DRAWN, np.int64), budget
     while len(taken) < MOST_RULES:
-        gains = [
-            (float((each.found & ~met).mean()) / (each.cost / budget + 0.05), each)
-            for each in candidates
-            if each.cost <= left
-        ]
+        worth = np.where(met == 0, 1.0, np.where(met == 1, AGAIN, 0.0))
+        gains = [(float(worth[each.found].sum()) / DRAWN, each) for each in candidates if each.cost <= left]
+        gains = [(gain / (each.cost / budget + 0.05), each) for gain, each in gains if gain >= LEAST_GAIN]
         best = max(gains, key=lambda pair: (pair[0], pair[1].keys), default=None)
-        if best is None or float((best[1].found & ~met).mean()) < LEAST_GAIN:
+        if best is None:
             break
         taken.append(best[1])
-        met, left = met | best[1].found, left - best[1].cost
+        met, left = met + best[1].found, left - best[1].cost
     return taken
 
 
-def block(
-    connection: duckdb.DuckDBPyConnection,
-    model: Model,
-    rules: tuple[Rule, ...],
-    tables: tuple[str, str] = ("prepared", "prepared"),
-) -> int:
-    """Make table `blocked` (join_key_l, join_key_r, match_key) of the pairs that some rule meets, each once.
-
-    Between two tables, or within one. Pairs with two different verified numbers are no candidates, nor are two records
-    of one file where the model has a source. Returns how many there are.
-    """
-    within = tables[0] == tables[1]
-    conditions = ["l.row < r.row"] if within else []
-    conditions += ["l.source <> r.source"] if model.source else []
-    conditions += [
-        f"coalesce(l.{field.name}__verified = r.{field.name}__verified, true)" for field in model.fields if field.verified
-    ]
-    parts = []
-    for place in range(len(rules)):
-        earlier = [f"coalesce(l.rule{before} <> r.rule{before}, true)" for before in range(place)]
-        where = " AND ".join([*conditions, *earlier]) or "true"
-        parts.append(
-            f"SELECT l.row AS join_key_l, r.row AS join_key_r, '{place}' AS match_key"
-            f" FROM keyed_l l JOIN keyed_r r ON l.rule{place} = r.rule{place} WHERE {where}"
-        )
-    union = " UNION ALL ".join(parts) or "SELECT 0 AS join_key_l, 0 AS join_key_r, '' AS match_key WHERE false"
+def key_table(
+    connection: duckdb.DuckDBPyConnection, model: Model, rules: tuple[Rule, ...], table: str, keyed: str
+) -> None:
+    """Make `keyed` of `table`: row, source, verified numbers, and one number for each rule, null where it meets none."""
     kept = ["row", "source", *(f"{field.name}__verified" for field in model.fields if field.verified)]
-    for side, table in zip(("keyed_l", "keyed_r"), tables, strict=True):
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {side} AS SELECT {', '.join([*kept, _rule_columns(model, rules)])} FROM {name(table)}"
-        )
-    connection.execute(f"CREATE OR REPLACE TABLE blocked AS {union}")
-    for side in ("keyed_l", "keyed_r"):
-        connection.execute(f"DROP TABLE {side}")
-    return _count(connection, "blocked")
-
-
-def _rule_columns(model: Model, rules: tuple[Rule, ...]) -> str:
     columns = []
     for place, rule in enumerate(rules):
         value = _hash(model, rule.keys)
         if rule.heavy:
             value = f"CASE WHEN {value} NOT IN ({', '.join(map(str, rule.heavy))}) THEN {value} END"
         columns.append(f"{value} AS rule{place}")
-    return ", ".join(columns) or "NULL AS rule0"
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {name(keyed)} AS SELECT {', '.join([*kept, *columns])} FROM {name(table)}"
+    )
+
+
+def block(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    rules: tuple[Rule, ...],
+    keyed: tuple[str, str] = ("keyed", "keyed"),
+    into: str = "blocked",
+) -> int:
+    """Make table `into` (join_key_l, join_key_r, match_key) of the pairs that some rule meets, each once.
+
+    Between two key tables, or within one. Pairs with two different verified numbers are no candidates, nor are two
+    records of one file where the model has a source. Returns how many there are.
+    """
+    conditions = ["l.row < r.row"] if keyed[0] == keyed[1] else []
+    conditions += ["l.source <> r.source"] if model.source else []
+    conditions += [
+        f"coalesce(l.{field.name}__verified = r.{field.name}__verified, true)" for field in model.fields if field.verified
+    ]
+    parts = ["SELECT 0 AS join_key_l, 0 AS join_key_r, '' AS match_key WHERE false"]
+    for place in range(len(rules)):
+        earlier = [f"coalesce(l.rule{before} <> r.rule{before}, true)" for before in range(place)]
+        where = " AND ".join([*conditions, *earlier]) or "true"
+        parts.append(
+            f"SELECT l.row, r.row, '{place}' FROM {name(keyed[0])} l JOIN {name(keyed[1])} r"
+            f" ON l.rule{place} = r.rule{place} WHERE {where}"
+        )
+    connection.execute(f"CREATE OR REPLACE TABLE {name(into)} AS {' UNION ALL '.join(parts)}")
+    return count(connection, into)
