@@ -251,8 +251,25 @@ class RegisterState(msgspec.Struct, frozen=True):
     keeper: str
     entities: int
     records: int
+    alone: int
+    """Records without an identifier that were linked to nobody."""
+    linked: int
+    """Records that the linkage put where they are."""
+    unseen: int
+    """Entities that the linkage has not compared yet; 0 too where none is declared."""
     doubts: int
     feeds: tuple["FeedState", ...]
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A record of a dataset and the entity that it belongs to."""
+
+    key: str
+    """Parts of the key, separated by U+001F."""
+    entity: int
+    how: int
+    identifier: str | None
+    """Kind and value by which other records of the entity are known, if any."""
 
 
 class FeedState(msgspec.Struct, frozen=True):

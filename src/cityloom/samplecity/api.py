@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
@@ -104,6 +105,18 @@ def wishes(plan: Plan, chosen: packs.Packs) -> list[PlannedWish]:
             if dataset is not None:
                 found.append(PlannedWish(key=dataset.key, **msgspec.structs.asdict(each)))
     return found
+
+
+def infants(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The truth that no delivery tells: certificate number of each birth, and the child's identity number."""
+    (recipe,) = (each for each in book.BLOCK if each.dataset == "birth")
+    for block, parts in enumerate(plan.blocks):
+        scene = Scene(plan.world, _people(plan, block, parts))
+        roll = recipe.roll(scene)
+        every = np.arange(len(roll.subject))
+        certificates = recipe.frame(scene, roll, every, 0 * every)["certificate_number"]
+        numbers = scene.people.id_number.take(pa.array(roll.subject))
+        yield from zip(certificates.to_pylist(), numbers.to_pylist(), strict=True)
 
 
 def _some(

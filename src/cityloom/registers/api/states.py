@@ -14,13 +14,14 @@ from cityloom.quality.contracts import NewTicket
 from cityloom.registers import spec
 from cityloom.registers.api.reading import resource, source_of
 from cityloom.registers.api.stewarding import STEWARD
-from cityloom.registers.contracts import FeedState, FieldConflict, RegisterState
+from cityloom.registers.contracts import FeedState, FieldConflict, Member, RegisterState
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
 from cityloom.registers.rules.versions import SEPARATOR, text
 from cityloom.registers.store import claims as store
 from cityloom.registers.store import decisions as decision_store
 from cityloom.registers.store import feeds as feed_store
+from cityloom.registers.store import linkage as linkage_store
 
 
 def listing(ctx: Context) -> list[RegisterState]:
@@ -37,14 +38,22 @@ def state(ctx: Context, name: str) -> RegisterState:
         feeds = feed_store.known(tx, name)
         counted = store.count(tx, [row.number for row in feeds])
         doubts = decision_store.open_doubts(tx, name)
+        unseen = linkage_store.unseen(tx, name, [row.number for row in feeds]) if declared[name].linkage else 0
     followed = tuple(
         FeedState(row.dataset, row.sequence, excerpts.facts(ctx, row.dataset).last_sequence, row.followed_at)
         for row in feeds
     )
     register = declared[name]
     return RegisterState(
-        name, register.title.of(ctx.language), register.keeper, counted.entities, counted.records, doubts, followed
-    )
+        name, register.title.of(ctx.language), register.keeper, counted.entities, counted.records, counted.alone,
+        counted.linked, unseen, doubts, followed,
+    )  # fmt: skip
+
+
+def members(ctx: Context, register: str, dataset: str) -> list[Member]:
+    """The records of a dataset and the entities that they belong to. As the platform."""
+    with ctx.begin() as tx:
+        return store.members(tx, register, dataset)
 
 
 def conflicts(ctx: Context, register: str, id: str, *, open_tickets: bool) -> list[FieldConflict]:

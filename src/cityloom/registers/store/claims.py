@@ -6,7 +6,7 @@ from datetime import date, datetime
 import msgspec
 
 from cityloom.kernel.db import Transaction
-from cityloom.registers.contracts import Reading
+from cityloom.registers.contracts import Member, Reading
 
 COLUMNS = """c.id, c.entity, c.feed, c.how, c.sequence, c.as_of, c.since, c.until, c.key, c.identifier, c.delivery, c.links,
     c.record"""
@@ -54,6 +54,8 @@ class Counted(msgspec.Struct, frozen=True):
 
     entities: int
     records: int
+    alone: int
+    linked: int
 
 
 def of_entities(tx: Transaction, entities: Sequence[int], moments: Sequence[datetime | None]) -> list[PlacedRow]:
@@ -82,9 +84,22 @@ def count(tx: Transaction, feeds: Sequence[int]) -> Counted:
     """How many entities and records these feeds hold now."""
     return tx.one(
         Counted,
-        """SELECT count(DISTINCT entity) AS entities, count(*) AS records FROM registers.claim
-           WHERE feed = ANY(%s) AND closed = 0""",
+        """SELECT count(DISTINCT entity) AS entities, count(*) AS records, count(*) FILTER (WHERE how = 1) AS alone,
+             count(*) FILTER (WHERE how = 2) AS linked
+           FROM registers.claim WHERE feed = ANY(%s) AND closed = 0""",
         [list(feeds)],
+    )
+
+
+def members(tx: Transaction, register: str, dataset: str) -> list[Member]:
+    """The records of a dataset, to whom they belong, and by which number others know that one."""
+    return tx.all(
+        Member,
+        """SELECT c.key, c.entity, c.how, (SELECT min(o.identifier) FROM registers.claim o
+             WHERE o.entity = c.entity AND o.closed = 0) AS identifier
+           FROM registers.claim c JOIN registers.feed f ON f.number = c.feed
+           WHERE f.register = %s AND f.dataset = %s AND c.closed = 0 ORDER BY c.key""",
+        [register, dataset],
     )
 
 

@@ -73,13 +73,13 @@ def last_entity(tx: Transaction, feeds: Sequence[int]) -> int:
     )
 
 
-def alone(tx: Transaction, feeds: Sequence[int], after: int) -> int:
-    """How many records behind an entity's number have nobody."""
+def unseen(tx: Transaction, register: str, feeds: Sequence[int]) -> int:
+    """How many entities were not compared yet."""
     return tx.scalar(
         int,
-        """SELECT count(*)::int FROM registers.claim
-           WHERE feed = ANY(%s) AND how = 1 AND closed = 0 AND entity > %s""",
-        [list(feeds), after],
+        """SELECT count(DISTINCT entity)::int FROM registers.claim WHERE feed = ANY(%s) AND closed = 0
+           AND entity > coalesce((SELECT entity FROM registers.linkage WHERE register = %s), 0)""",
+        [list(feeds), register],
     )
 
 
