@@ -13,7 +13,8 @@ from cityloom.registers.linkage.clustering import IDENTITY, Edges, Rows
 from cityloom.registers.linkage.model import Evidence, Linked, Model, Trained
 from cityloom.registers.linkage.prepare import Limits
 
-KNOWN_GROUP = "known"
+NOTHING = "SELECT 0 AS first, 0 AS row WHERE false"
+NO_OWNERS = "SELECT '' AS kind, 0 AS first, '' AS number WHERE false"
 
 
 def link(records: pa.Table, model: Model, trained: Trained | None = None, limits: Limits | None = None) -> Linked:
@@ -121,13 +122,14 @@ def _components(
     connection: duckdb.DuckDBPyConnection, model: Model, records: int, least: float, grouped: bool = False
 ) -> tuple[Rows, Edges]:
     """Components of the scored pairs, of pairs with the same verified number, and of known groups."""
-    parts = ["SELECT row_l, row_r, match_weight FROM scored"]
-    for field in model.fields:
-        if field.verified:
-            parts.append(
-                f"SELECT first, row, {IDENTITY} FROM (SELECT row, min(row) OVER (PARTITION BY {field.name}__verified)"
-                f" AS first FROM prepared WHERE {field.name}__verified IS NOT NULL) WHERE first < row"
-            )
+    numbered = " UNION ALL ".join(
+        f"SELECT min(row) OVER (PARTITION BY {field.name}__verified) AS first, row FROM prepared"
+        f" WHERE {field.name}__verified IS NOT NULL"
+        for field in model.fields
+        if field.verified
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE numbered AS {numbered or NOTHING}")
+    parts = ["SELECT row_l, row_r, match_weight FROM scored", f"SELECT first, row, {IDENTITY} FROM numbered WHERE first < row"]
     if grouped:
         parts.append(f"SELECT first, row, {IDENTITY} FROM together WHERE first < row")
     rows = connection.execute(
@@ -215,23 +217,22 @@ def _levels(model: Model) -> str:
 
 def _conflicts(connection: duckdb.DuckDBPyConnection, model: Model, table: str) -> pa.Table:
     """Pairs that convince, or share a verified number, and are kept apart because their groups have two different ones."""
-    parts = ["SELECT row_l AS a, row_r AS b, match_probability AS p FROM scored"]
-    parts += [
-        f"SELECT l.row, r.row, 1.0 FROM {table} l JOIN {table} r ON l.{field.name}__verified = r.{field.name}__verified"
-        f" AND l.row < r.row JOIN clustered x ON x.row = l.row JOIN clustered y ON y.row = r.row WHERE x.first <> y.first"
+    connection.execute(
+        "CREATE OR REPLACE TABLE apart AS SELECT x.record AS left, y.record AS right, x.first AS one, y.first AS two, p FROM"
+        f" (SELECT row_l AS a, row_r AS b, match_probability AS p FROM scored WHERE match_probability >= {model.link}"
+        " UNION ALL SELECT first, row, 1.0 FROM numbered WHERE first < row) e"
+        " JOIN clustered x ON x.row = e.a JOIN clustered y ON y.row = e.b WHERE x.first <> y.first"
+    )
+    owners = " UNION ".join(
+        f"SELECT '{field.name}' AS kind, c.first, p.{field.name}__verified AS number FROM {table} p"
+        f" JOIN clustered c ON c.row = p.row WHERE p.{field.name}__verified IS NOT NULL"
         for field in model.fields
         if field.verified
-    ]
-    odds = [
-        f"EXISTS (SELECT 1 FROM {table} v JOIN clustered c USING (row), {table} w JOIN clustered d USING (row)"
-        f" WHERE c.first = x.first AND d.first = y.first AND v.{field.name}__verified <> w.{field.name}__verified)"
-        for field in model.fields
-        if field.verified
-    ]
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE owners AS {owners or NO_OWNERS}")
     return connection.execute(
-        f"SELECT DISTINCT x.record AS left, y.record AS right, p AS probability FROM ({' UNION ALL '.join(parts)}) e"
-        f" JOIN clustered x ON x.row = e.a JOIN clustered y ON y.row = e.b"
-        f" WHERE x.first <> y.first AND p >= {model.link} AND ({' OR '.join(odds) or 'false'}) ORDER BY ALL"
+        'SELECT DISTINCT a."left", a."right", a.p AS probability FROM apart a JOIN owners v ON v.first = a.one'
+        " JOIN owners w ON w.first = a.two AND w.kind = v.kind WHERE w.number <> v.number ORDER BY ALL"
     ).to_arrow_table()
 
 
