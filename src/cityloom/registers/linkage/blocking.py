@@ -246,7 +246,9 @@ def block(
     conditions = ["l.row < r.row"] if keyed[0] == keyed[1] else []
     conditions += ["l.source <> r.source"] if model.source else []
     conditions += [
-        f"coalesce(l.{field.name}__verified = r.{field.name}__verified, true)" for field in model.fields if field.verified
+        f"coalesce(l.{field.name}__verified = r.{field.name}__verified, true)"
+        for field in model.fields
+        if field.verified
     ]
     parts = ["SELECT 0 AS join_key_l, 0 AS join_key_r, '' AS match_key WHERE false"]
     for place in range(len(rules)):

@@ -129,14 +129,19 @@ def _components(
         if field.verified
     )
     connection.execute(f"CREATE OR REPLACE TABLE numbered AS {numbered or NOTHING}")
-    parts = ["SELECT row_l, row_r, match_weight FROM scored", f"SELECT first, row, {IDENTITY} FROM numbered WHERE first < row"]
+    parts = [
+        "SELECT row_l, row_r, match_weight FROM scored",
+        f"SELECT first, row, {IDENTITY} FROM numbered WHERE first < row",
+    ]
     if grouped:
         parts.append(f"SELECT first, row, {IDENTITY} FROM together WHERE first < row")
     rows = connection.execute(
         "SELECT l, r, max(w)::DOUBLE AS w FROM (SELECT least(a, b) AS l, greatest(a, b) AS r, w"
         f" FROM ({' UNION ALL '.join(parts)}) t(a, b, w)) GROUP BY ALL ORDER BY ALL"
     ).fetchnumpy()
-    edges = Edges(*(np.asarray(rows[each], kind) for each, kind in (("l", np.int64), ("r", np.int64), ("w", np.float64))))
+    edges = Edges(
+        *(np.asarray(rows[each], kind) for each, kind in (("l", np.int64), ("r", np.int64), ("w", np.float64)))
+    )
     return clustering.split(records, edges, least), edges
 
 
@@ -159,9 +164,7 @@ def _complete(
     )
 
 
-def _rules(
-    connection: duckdb.DuckDBPyConnection, model: Model, table: str, grouped: bool = False
-) -> clustering.Rules:
+def _rules(connection: duckdb.DuckDBPyConnection, model: Model, table: str, grouped: bool = False) -> clustering.Rules:
     owners = [
         _codes(connection, f"SELECT {field.name}__verified FROM {table} ORDER BY row")
         for field in model.fields
@@ -169,7 +172,9 @@ def _rules(
     ]
     if grouped:
         owners.append(
-            _codes(connection, f"SELECT t.first::VARCHAR FROM {table} p LEFT JOIN together t USING (row) ORDER BY p.row")
+            _codes(
+                connection, f"SELECT t.first::VARCHAR FROM {table} p LEFT JOIN together t USING (row) ORDER BY p.row"
+            )
         )
     files = _codes(connection, f"SELECT source FROM {table} ORDER BY row") if model.one_to_one else None
     return clustering.Rules(scoring.bits(model.link), model.joined, tuple(owners), files)
@@ -198,7 +203,11 @@ def _linked(
     ).to_arrow_table()
     clusters = connection.execute("SELECT record, cluster FROM clustered ORDER BY row").to_arrow_table()
     return Linked(
-        pairs=pairs, clusters=clusters, conflicts=_conflicts(connection, model, table), trained=trained, compared=compared
+        pairs=pairs,
+        clusters=clusters,
+        conflicts=_conflicts(connection, model, table),
+        trained=trained,
+        compared=compared,
     )
 
 
@@ -236,7 +245,9 @@ def _conflicts(connection: duckdb.DuckDBPyConnection, model: Model, table: str) 
     ).to_arrow_table()
 
 
-def evidence(linked: Linked, place: int, model: Model, records: dict[str, dict[str, str | None]]) -> tuple[Evidence, ...]:
+def evidence(
+    linked: Linked, place: int, model: Model, records: dict[str, dict[str, str | None]]
+) -> tuple[Evidence, ...]:
     """What each field says about the pair at `place` of `linked.pairs`; `records` holds the given values by key."""
     row = linked.pairs.slice(place, 1).to_pylist()[0]
     left, right = records[row["left"]], records[row["right"]]

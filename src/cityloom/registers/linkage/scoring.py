@@ -64,7 +64,9 @@ def score(
     linker = Linker(splink.register(table), chosen, log_level=QUIET, validate_settings=False)
     linker.table_management.register_blocked_pairs_for_predict(splink.register(blocked))
     found = linker.inference.predict(threshold_match_weight=least, warning_mode="never")
-    connection.execute(f"CREATE OR REPLACE TABLE {name(scored)} AS SELECT COLUMNS('^(row|match|gamma|mw)_') FROM {found.physical_name}")
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {name(scored)} AS SELECT COLUMNS('^(row|match|gamma|mw)_') FROM {found.physical_name}"
+    )
     found.drop_table_from_database_and_remove_from_cache()
 
 

@@ -41,7 +41,9 @@ class Seen(msgspec.Struct, frozen=True):
     """All pairs that there are."""
 
 
-def train(connection: duckdb.DuckDBPyConnection, model: Model, rules: tuple[Rule, ...], table: str, records: int) -> Trained:
+def train(
+    connection: duckdb.DuckDBPyConnection, model: Model, rules: tuple[Rule, ...], table: str, records: int
+) -> Trained:
     """Learn from table `table` with its pairs in table `blocked`."""
     begin = tuple(_begin(field) for field in model.fields)
     pairs = _pairs(connection, model, table)

@@ -13,7 +13,8 @@ LETTERS = re.compile(r"[^\W\d_\u3400-\u9fff]")
 WORDS = re.compile(r"[^\W_]+")
 HAN = re.compile(r"[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 NUMBERS = re.compile(r"\d+")
-LATIN = re.compile(r"[0-9a-z]+")
+LATIN = re.compile(r"[0-9a-z-]+")
+BETWEEN = re.compile(r"(?<=\d) (?=\d)")
 DIVISIONS = re.compile(
     r"^(?:中国)?(?:[\u4e00-\u9fff]{2,7}?(?:省|自治区|特别行政区))?(?:[\u4e00-\u9fff]{2,6}?(?:市|自治州|盟))?"
     r"(?:[\u4e00-\u9fff]{1,5}?(?:区|县|旗))?(?:[\u4e00-\u9fff]{1,6}?(?:街道办事处|街道|镇|乡))?"
@@ -80,7 +81,7 @@ def address(written: str | None) -> Address | None:
     if found is None:
         return None
     if HAN.search(found):
-        found = NUMERAL.sub(lambda match: numeral(match.group()), found.replace(" ", ""))
+        found = NUMERAL.sub(lambda match: numeral(match.group()), BETWEEN.sub("-", found).replace(" ", ""))
         local = found[DIVISIONS.match(found).end() :] or found  # type: ignore[union-attr]  # all of it is optional
         street = UNITS.sub("", LATIN.sub("", local))
     else:
