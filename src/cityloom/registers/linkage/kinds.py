@@ -24,6 +24,9 @@ class Level(msgspec.Struct, frozen=True):
     frequency: str = ""
     """The feature whose frequency tells how much the agreement says: a rare name more than a common one. The condition
     must then be that the feature is the same, and no more: Splink looks for it."""
+    caution: bool = False
+    """At most a doubt, whatever else agrees, unless a number does: a twin, a brother or a wife has the same birthday,
+    house or telephone and another name, and fields that hang together in families are no independent evidence."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -115,9 +118,10 @@ KINDS: dict[KindName, Kind] = {
                 "{x}__family_l IS NOT DISTINCT FROM {x}__family_r AND least(length({x}_l), length({x}_r)) > 1"
                 " AND levenshtein({x}_l, {x}_r) = 1",
                 0.05,
+                caution=True,
             ),
-            Level("family_name", "{x}__family_l = {x}__family_r", 0.02, "family"),
-            Level("other", "ELSE", 0.02),
+            Level("family_name", "{x}__family_l = {x}__family_r", 0.02, "family", caution=True),
+            Level("other", "ELSE", 0.02, caution=True),
         ),
         (
             Key("", "{x}", 0.8, fine=True),
