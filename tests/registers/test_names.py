@@ -94,7 +94,8 @@ def test_latin_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "code"), [("robert", "r163"), ("rupert", "r163"), ("ashcraft", "a261"), ("tymczak", "t522"), ("lee", "l000")]
+    ("word", "code"),
+    [("robert", "r163"), ("rupert", "r163"), ("ashcraft", "a261"), ("tymczak", "t522"), ("lee", "l000")],
 )
 def test_soundex_is_that_of_the_archives(word: str, code: str) -> None:
     assert names.soundex(word) == code
@@ -134,7 +135,15 @@ def test_the_normal_form_of_a_normal_form_is_itself(name: str) -> None:
 
 @given(ANY)
 def test_any_text_has_a_form_or_none(text: str) -> None:
-    for function in (names.person, names.latin, names.organisation, forms.date, forms.phone, forms.identifier, forms.address):
+    for function in (
+        names.person,
+        names.latin,
+        names.organisation,
+        forms.date,
+        forms.phone,
+        forms.identifier,
+        forms.address,
+    ):
         function(text)
     assert forms.text(text) is None or forms.text(forms.text(text)) == forms.text(text)
 
@@ -156,7 +165,9 @@ def test_phones(written: str) -> None:
     assert forms.phone(written) == "13812345678"
 
 
-@pytest.mark.parametrize(("written", "number"), [("十二", "12"), ("二十", "20"), ("二〇三", "203"), ("一百零五", "105"), ("三", "3")])
+@pytest.mark.parametrize(
+    ("written", "number"), [("十二", "12"), ("二十", "20"), ("二〇三", "203"), ("一百零五", "105"), ("三", "3")]
+)
 def test_numerals(written: str, number: str) -> None:
     assert forms.numeral(written) == number
 

@@ -30,14 +30,18 @@ PEOPLE = 600_000
 NEW = 1_000
 TARGET_SECONDS, TARGET_MIB, TARGET_NEW = 60, 6144, 5
 
-PERSON = tuple(
-    Field(name=name, kind=kind, partner=partner)
-    for name, kind, partner in (
-        ("given_name", "latin_name", "surname"), ("surname", "latin_name", "given_name"), ("street_number", "category", ""),
-        ("address_1", "text", ""), ("address_2", "text", ""), ("suburb", "text", ""), ("postcode", "identifier", ""),
-        ("state", "category", ""), ("date_of_birth", "date", ""), ("soc_sec_id", "identifier", ""),
-    )
-)  # fmt: skip
+PERSON = (
+    Field(name="given_name", kind="latin_name", partner="surname"),
+    Field(name="surname", kind="latin_name", partner="given_name"),
+    Field(name="street_number", kind="category"),
+    Field(name="address_1", kind="text"),
+    Field(name="address_2", kind="text"),
+    Field(name="suburb", kind="text"),
+    Field(name="postcode", kind="identifier"),
+    Field(name="state", kind="category"),
+    Field(name="date_of_birth", kind="date"),
+    Field(name="soc_sec_id", kind="identifier"),
+)
 HISTORICAL = (
     Field(name="first_name", kind="latin_name", partner="surname"),
     Field(name="surname", kind="latin_name", partner="first_name"),

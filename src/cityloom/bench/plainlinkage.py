@@ -4,6 +4,7 @@ import duckdb
 import pyarrow as pa
 import splink.comparison_library as compare
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+from splink.internals.comparison_creator import ComparisonCreator
 
 from cityloom.registers.linkage.model import Field, Model
 
@@ -44,7 +45,7 @@ RULES = (
 )  # fmt: skip
 
 
-def _comparison(field: Field) -> object:
+def _comparison(field: Field) -> ComparisonCreator:
     if field.kind == "latin_name":
         return compare.NameComparison(field.name).configure(term_frequency_adjustments=True)
     if field.kind == "category":

@@ -220,7 +220,11 @@ def _greedy(candidates: list[Candidate], budget: float) -> list[Candidate]:
     met, left = np.zeros(DRAWN, np.int64), budget
     while len(taken) < MOST_RULES:
         worth = np.where(met == 0, 1.0, np.where(met == 1, AGAIN, 0.0))
-        gains = [(float(worth[each.found].sum()) / DRAWN, each) for each in candidates if each.cost <= left and each.keys not in {one.keys for one in taken}]
+        gains = [
+            (float(worth[each.found].sum()) / DRAWN, each)
+            for each in candidates
+            if each.cost <= left and each.keys not in {one.keys for one in taken}
+        ]
         gains = [(gain / (each.cost / budget + 0.05), each) for gain, each in gains if gain >= LEAST_GAIN]
         best = max(gains, key=lambda pair: (pair[0], pair[1].keys), default=None)
         if best is None:

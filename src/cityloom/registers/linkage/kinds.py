@@ -52,22 +52,24 @@ class Kind(msgspec.Struct, frozen=True):
 
 def _name(written: str) -> Made:
     found = names.person(written)
-    return found and (found.text, found.sound, found.sounds, found.characters, found.family or None)
+    return None if found is None else (found.text, found.sound, found.sounds, found.characters, found.family or None)
 
 
 def _latin(written: str) -> Made:
     found = names.latin(written)
-    return found and (found.text, found.words, found.code)
+    return None if found is None else (found.text, found.words, found.code)
 
 
 def _organisation(written: str) -> Made:
     found = names.organisation(written)
-    return found and (found.text, found.core, found.place, found.form)
+    return None if found is None else (found.text, found.core, found.place, found.form)
 
 
 def _address(written: str) -> Made:
     found = forms.address(written)
-    return found and (found.text, found.street or None, found.numbers or None, found.street[:2] or None)
+    return (
+        None if found is None else (found.text, found.street or None, found.numbers or None, found.street[:2] or None)
+    )
 
 
 def _halves(function: Callable[[str], str | None]) -> Callable[[str], Made]:

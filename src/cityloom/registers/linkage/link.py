@@ -33,7 +33,7 @@ def link(records: pa.Table, model: Model, trained: Trained | None = None, limits
         found = trained or training.train(connection, model, rules, "prepared", len(records))
         chosen = scoring.trained_settings(model, found)
         least = scoring.bits(model.doubt)
-        scoring.score(connection, chosen, "prepared", "blocked", "scored", least)
+        scoring.score(connection, chosen, "prepared", "blocked", "scored", least, model)
         connection.execute("DROP TABLE blocked")
         label, edges = _components(connection, model, len(records), least)
         edges = _complete(connection, model, found, "prepared", label, edges)
@@ -86,7 +86,9 @@ def link_new(new: pa.Table, to: Known) -> Linked:
     _gather(connection, model)
     count = blocking.count(connection, "prepared")
     least = scoring.bits(model.doubt)
-    scoring.score(connection, scoring.trained_settings(model, to.trained), "prepared", "blocked", "scored", least)
+    scoring.score(
+        connection, scoring.trained_settings(model, to.trained), "prepared", "blocked", "scored", least, model
+    )
     label, edges = _components(connection, model, count, least, grouped=True)
     edges = _complete(connection, model, to.trained, "prepared", label, edges)
     group = clustering.cluster(label, edges, _rules(connection, model, "prepared", grouped=True))
@@ -139,9 +141,7 @@ def _components(
         "SELECT l, r, max(w)::DOUBLE AS w FROM (SELECT least(a, b) AS l, greatest(a, b) AS r, w"
         f" FROM ({' UNION ALL '.join(parts)}) t(a, b, w)) GROUP BY ALL ORDER BY ALL"
     ).fetchnumpy()
-    edges = Edges(
-        *(np.asarray(rows[each], kind) for each, kind in (("l", np.int64), ("r", np.int64), ("w", np.float64)))
-    )
+    edges = Edges(np.asarray(rows["l"], np.int64), np.asarray(rows["r"], np.int64), np.asarray(rows["w"], np.float64))
     return clustering.split(records, edges, least), edges
 
 
@@ -155,7 +155,7 @@ def _complete(
     connection.register("lacking", pa.table({"join_key_l": left, "join_key_r": right}))
     connection.execute("CREATE OR REPLACE TABLE unscored AS SELECT *, '0' AS match_key FROM lacking")
     connection.unregister("lacking")
-    scoring.score(connection, scoring.trained_settings(model, trained), table, "unscored", "added")
+    scoring.score(connection, scoring.trained_settings(model, trained), table, "unscored", "added", None, model)
     rows = connection.execute("SELECT row_l, row_r, match_weight FROM added ORDER BY ALL").fetchnumpy()
     return Edges(
         np.concatenate([edges.left, rows["row_l"]]),

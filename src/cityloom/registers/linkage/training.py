@@ -17,8 +17,8 @@ from cityloom.kernel.sql import name
 from cityloom.registers.linkage import kinds, scoring
 from cityloom.registers.linkage.model import Field, Model, Rule, Trained, Weights
 
-RANDOM_PAIRS = 300_000
-TRAINING_PAIRS = 500_000
+RANDOM_PAIRS = 200_000
+TRAINING_PAIRS = 400_000
 MOST_ROUNDS = 300
 CLOSE = 1e-5
 """Training ends when no chance moves by more in a round."""
