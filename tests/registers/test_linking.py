@@ -57,7 +57,8 @@ def deliver(town: Town, known: list[tuple[str, str, str, str]], births: list[tup
     if rows:
         town.civil.deliver(f"p{id}", "id,name,district,born,income,married\n" + rows)
     lines = "".join(",".join(birth) + "\n" for birth in births)
-    town.other.deliver(f"b{id}", "certificate,child,born,place\n" + lines, "birth")
+    if lines:
+        town.other.deliver(f"b{id}", "certificate,child,born,place\n" + lines, "birth")
     town.follow()
 
 

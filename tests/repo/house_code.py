@@ -17,7 +17,7 @@ FLOORS = (
 SIBLINGS = {"sensing": "exchange", "cases": "indicators", "services": "indicators", "opendata": "indicators"}
 ROOMS = {
     "__init__.py", "module.py", "routes.py", "commands.py", "jobs.py", "api.py", "rules.py", "store.py", "spec.py",
-    "events.py", "contracts.py", "intake.py", "connectors.py", "words.yaml", "policies.cedar", "README.md",
+    "linkage.py", "events.py", "contracts.py", "intake.py", "connectors.py", "words.yaml", "policies.cedar", "README.md",
 }  # fmt: skip
 ROOM_FOLDERS = {room.removesuffix(".py").removesuffix(".yaml") for room in ROOMS - {"__init__.py"}} | {"migrations"}
 
@@ -30,6 +30,7 @@ SPEAKS_SQL = {
     r"src/cityloom/kernel/": "database, lake, audit, queue and outbox are its business",
     r"src/cityloom/bench/": "the baseline is hand-written SQL",
     r"src/cityloom/exchange/rules/": "a dataset is compiled to one statement by pure functions; the store runs it",
+    r"src/cityloom/registers/linkage/": "it works in a DuckDB of its own",
     r"src/cityloom/[a-z]+/(store|intake|connectors)(/|\.py$)": "the rooms for it",
 }
 SQL = re.compile(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cityloom.bench import calendar, catalogue, exchange, line, register, sharing, start
+from cityloom.bench import calendar, catalogue, exchange, line, linkage, register, sharing, start
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
@@ -14,6 +14,7 @@ BENCHES: dict[str, Callable[[bool, Talk], None]] = {
     "catalogue": catalogue.run,
     "exchange": exchange.run,
     "grants": sharing.grants,
+    "linkage": linkage.run,
     "query": sharing.query,
     "register": register.run,
     "start": start.run,

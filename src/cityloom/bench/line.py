@@ -28,6 +28,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     p95_ms: float | None = None
     peak_mib: int | None = None
     """Largest memory of all processes of the city together (proportional set size)."""
+    f1: float | None = None
+    """For what is judged against a truth: harmonic mean of the two below, over pairs of records."""
+    precision: float | None = None
+    recall: float | None = None
     baseline: str | None = None
     """The plain engine or peer that did the same work in the same run."""
     ratio: float | None = None

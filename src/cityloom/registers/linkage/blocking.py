@@ -29,6 +29,8 @@ AGAIN = 0.1
 """What it is worth to meet a pair a second time: fields are less independent than is taken here."""
 ENOUGH = 0.995
 """Share of imagined pairs from which triples of keys are not looked for."""
+MOST_LEFT_OUT = 0.5
+"""Share of records that a declared rule may lose to values that are too frequent."""
 HEAVY_SHARE = 0.2
 """A value that alone costs more than this share of what may be compared is left out of its rule."""
 
@@ -96,9 +98,22 @@ def _declared(
 ) -> Rule:
     heavy = _heavy(connection, model, keys, table, budget)
     cost = _cost(connection, model, keys, table, heavy)
+    if heavy and _left_out(connection, model, keys, table, heavy) > MOST_LEFT_OUT:
+        cost = _cost(connection, model, keys, table)  # without them there would be no rule
     if cost > budget:
         raise Invalid("registers.linkage_blocking", rule=" + ".join(keys), pairs=int(cost), most=int(budget))
     return Rule(keys, heavy)
+
+
+def _left_out(
+    connection: duckdb.DuckDBPyConnection, model: Model, keys: tuple[str, ...], table: str, heavy: tuple[int, ...]
+) -> float:
+    """Share of the records that have the keys whose value is too frequent."""
+    row = connection.execute(
+        f"SELECT count(*) FILTER (h IN ({', '.join(map(str, heavy))})) / greatest(count(h), 1)"
+        f" FROM (SELECT {_hash(model, keys)} AS h FROM {name(table)})"
+    ).fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def _cost(
@@ -205,7 +220,11 @@ def _greedy(candidates: list[Candidate], budget: float) -> list[Candidate]:
     met, left = np.zeros(DRAWN, np.int64), budget
     while len(taken) < MOST_RULES:
         worth = np.where(met == 0, 1.0, np.where(met == 1, AGAIN, 0.0))
-        gains = [(float(worth[each.found].sum()) / DRAWN, each) for each in candidates if each.cost <= left]
+        gains = [
+            (float(worth[each.found].sum()) / DRAWN, each)
+            for each in candidates
+            if each.cost <= left and each.keys not in {one.keys for one in taken}
+        ]
         gains = [(gain / (each.cost / budget + 0.05), each) for gain, each in gains if gain >= LEAST_GAIN]
         best = max(gains, key=lambda pair: (pair[0], pair[1].keys), default=None)
         if best is None:
@@ -246,7 +265,9 @@ def block(
     conditions = ["l.row < r.row"] if keyed[0] == keyed[1] else []
     conditions += ["l.source <> r.source"] if model.source else []
     conditions += [
-        f"coalesce(l.{field.name}__verified = r.{field.name}__verified, true)" for field in model.fields if field.verified
+        f"coalesce(l.{field.name}__verified = r.{field.name}__verified, true)"
+        for field in model.fields
+        if field.verified
     ]
     parts = ["SELECT 0 AS join_key_l, 0 AS join_key_r, '' AS match_key WHERE false"]
     for place in range(len(rules)):

@@ -22,7 +22,11 @@ class Level(msgspec.Struct, frozen=True):
     condition: str
     m: float
     frequency: str = ""
-    """The feature whose frequency tells how much the agreement says: a rare name more than a common one."""
+    """The feature whose frequency tells how much the agreement says: a rare name more than a common one. The condition
+    must then be that the feature is the same, and no more: Splink looks for it."""
+    caution: bool = False
+    """At most a doubt, whatever else agrees, unless a number does: a twin, a brother or a wife has the same birthday,
+    house or telephone and another name, and fields that hang together in families are no independent evidence."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -48,22 +52,35 @@ class Kind(msgspec.Struct, frozen=True):
 
 def _name(written: str) -> Made:
     found = names.person(written)
-    return found and (found.text, found.sound, found.sounds, found.characters, found.family)
+    return None if found is None else (found.text, found.sound, found.sounds, found.characters, found.family or None)
 
 
 def _latin(written: str) -> Made:
     found = names.latin(written)
-    return found and (found.text, found.words, found.code)
+    return None if found is None else (found.text, found.words, found.code)
 
 
 def _organisation(written: str) -> Made:
     found = names.organisation(written)
-    return found and (found.text, found.core, found.place, found.form)
+    return None if found is None else (found.text, found.core, found.place, found.form)
 
 
 def _address(written: str) -> Made:
     found = forms.address(written)
-    return found and (found.text, found.street or None, found.numbers or None)
+    return (
+        None if found is None else (found.text, found.street or None, found.numbers or None, found.street[:2] or None)
+    )
+
+
+def _halves(function: Callable[[str], str | None]) -> Callable[[str], Made]:
+    """The normal form, its beginning and its end; of an odd one the beginning is longer."""
+
+    def make(written: str) -> Made:
+        found = function(written)
+        cut = (len(found or "") + 1) // 2
+        return None if found is None else (found, found[:cut], found[cut:] or found)
+
+    return make
 
 
 def _one(function: Callable[[str], str | None]) -> Callable[[str], Made]:
@@ -75,12 +92,15 @@ def _one(function: Callable[[str], str | None]) -> Callable[[str], Made]:
 
 
 _SAME = "{x}_l = {x}_r"
-_SWAPPED_DAY = "{x}_l = concat(left({x}_r, 4), right({x}_r, 2), substr({x}_r, 5, 2))"
+_SWAPPED_DAY = "{x}__head_l = {x}__head_r AND {x}__tail_l = concat(right({x}__tail_r, 2), left({x}__tail_r, 2))"
 _PARTS = (
-    "(left({x}_l, 6) = left({x}_r, 6))::INT + (right({x}_l, 4) = right({x}_r, 4))::INT"
-    " + (concat(left({x}_l, 4), right({x}_l, 2)) = concat(left({x}_r, 4), right({x}_r, 2)))::INT > 0"
+    "{x}__tail_l = {x}__tail_r OR ({x}__head_l = {x}__head_r"
+    " AND (left({x}__tail_l, 2) = left({x}__tail_r, 2) OR right({x}__tail_l, 2) = right({x}__tail_r, 2)))"
 )
-_TYPED = "damerau_levenshtein({x}_l, {x}_r) <= 1"
+_HALVES = "({x}__head_l = {x}__head_r OR {x}__tail_l = {x}__tail_r)"
+# one slip leaves the beginning or the end as it was: that is asked first, because edit distances are slow
+_TYPED = f"{_HALVES} AND damerau_levenshtein({{x}}_l, {{x}}_r) <= 1"
+_STREET = "{x}__road_l = {x}__road_r"
 
 KINDS: dict[KindName, Kind] = {
     "name": Kind(
@@ -90,21 +110,26 @@ KINDS: dict[KindName, Kind] = {
             Level("same", _SAME, 0.8, ""),
             Level("swapped", "{x}__characters_l = {x}__characters_r", 0.02, "characters"),
             Level("same_sound", "{x}__sounds_l = {x}__sounds_r", 0.05, "sounds"),
-            Level("near_sound", "levenshtein({x}__sounds_l, {x}__sounds_r) <= 1", 0.02),
+            Level(
+                "near_sound",
+                "{x}__family_l IS NOT DISTINCT FROM {x}__family_r AND levenshtein({x}__sounds_l, {x}__sounds_r) <= 1",
+                0.02,
+            ),
             Level(
                 "one_character",
-                "levenshtein({x}_l, {x}_r) = 1 AND least(length({x}_l), length({x}_r)) > 1"
-                " AND {x}__family_l = {x}__family_r",
+                "{x}__family_l IS NOT DISTINCT FROM {x}__family_r AND least(length({x}_l), length({x}_r)) > 1"
+                " AND levenshtein({x}_l, {x}_r) = 1",
                 0.05,
+                caution=True,
             ),
-            Level("family_name", "{x}__family_l = {x}__family_r AND {x}__family_l <> ''", 0.02, "family"),
-            Level("other", "ELSE", 0.02),
+            Level("family_name", "{x}__family_l = {x}__family_r", 0.02, "family", caution=True),
+            Level("other", "ELSE", 0.02, caution=True),
         ),
         (
             Key("", "{x}", 0.8, fine=True),
             Key("characters", "{x}__characters", 0.83),
             Key("sound", "{x}__sounds", 0.88, fine=True),
-            Key("family", "nullif({x}__family, '')", 0.93),
+            Key("family", "{x}__family", 0.93),
         ),
     ),
     "latin_name": Kind(
@@ -141,59 +166,61 @@ KINDS: dict[KindName, Kind] = {
         ),
     ),
     "date": Kind(
-        ("",),
-        _one(forms.date),
+        ("", "head", "tail"),
+        _halves(forms.date),
         (
             Level("same", _SAME, 0.85, ""),
-            Level("typing", f"{_TYPED} OR {_SWAPPED_DAY}", 0.07),
+            Level("typing", f"({_TYPED}) OR {_SWAPPED_DAY}", 0.07),
             Level("two_parts", _PARTS, 0.03),
-            Level("year", "left({x}_l, 4) = left({x}_r, 4)", 0.02),
-            Level("decade", "abs(try_cast(left({x}_l, 4) AS INT) - try_cast(left({x}_r, 4) AS INT)) <= 10", 0.01),
+            Level("year", "{x}__head_l = {x}__head_r", 0.02),
+            Level("decade", "abs(try_cast({x}__head_l AS INT) - try_cast({x}__head_r AS INT)) <= 10", 0.01),
             Level("other", "ELSE", 0.02),
         ),
         (
             Key("", "{x}", 0.85, fine=True),
-            Key("year", "left({x}, 4)", 0.93),
-            Key("month_day", "nullif(right({x}, 4), '0000')", 0.9),
+            Key("year", "{x}__head", 0.93),
+            Key("month_day", "nullif({x}__tail, '0000')", 0.9),
         ),
     ),
     "identifier": Kind(
-        ("",),
-        _one(forms.identifier),
+        ("", "head", "tail"),
+        _halves(forms.identifier),
         (
             Level("same", _SAME, 0.85, ""),
             Level("typing", _TYPED, 0.07),
-            Level("near", "damerau_levenshtein({x}_l, {x}_r) <= 2", 0.03),
+            Level("half", _HALVES, 0.03),
             Level("other", "ELSE", 0.05),
         ),
         (
             Key("", "{x}", 0.85, fine=True),
-            Key("head", "left({x}, (length({x}) + 1) // 2)", 0.91),
-            Key("tail", "right({x}, (length({x}) + 1) // 2)", 0.91),
+            Key("head", "{x}__head", 0.91),
+            Key("tail", "{x}__tail", 0.91),
         ),
     ),
     "phone": Kind(
-        ("",),
-        _one(forms.phone),
+        ("", "head", "tail"),
+        _halves(forms.phone),
         (
             Level("same", _SAME, 0.75, ""),
             Level("typing", _TYPED, 0.05),
             Level("other", "ELSE", 0.2),
         ),
-        (Key("", "{x}", 0.75, fine=True), Key("tail", "right({x}, 4)", 0.78)),
+        (Key("", "{x}", 0.75, fine=True), Key("tail", "{x}__tail", 0.78)),
     ),
     "address": Kind(
-        ("", "street", "numbers"),
+        ("", "street", "numbers", "road"),
         _address,
         (
             Level("same", _SAME, 0.6, ""),
+            Level("same_numbers", f"{{x}}__numbers_l = {{x}}__numbers_r AND {_STREET}", 0.15),
             Level(
-                "same_numbers",
-                "{x}__numbers_l = {x}__numbers_r AND jaro_winkler_similarity({x}__street_l, {x}__street_r) >= 0.85",
-                0.12,
+                "fewer_numbers",
+                f"{_STREET} AND (starts_with({{x}}__numbers_l, {{x}}__numbers_r)"
+                " OR starts_with({x}__numbers_r, {x}__numbers_l))",
+                0.05,
             ),
-            Level("same_street", "jaro_winkler_similarity({x}__street_l, {x}__street_r) >= 0.94", 0.12),
-            Level("like", "jaro_winkler_similarity({x}__street_l, {x}__street_r) >= 0.8", 0.06),
+            Level("same_street", "{x}__street_l = {x}__street_r", 0.05, "street"),
+            Level("like", _STREET, 0.05),
             Level("other", "ELSE", 0.1),
         ),
         (

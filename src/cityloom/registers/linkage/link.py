@@ -13,7 +13,8 @@ from cityloom.registers.linkage.clustering import IDENTITY, Edges, Rows
 from cityloom.registers.linkage.model import Evidence, Linked, Model, Trained
 from cityloom.registers.linkage.prepare import Limits
 
-KNOWN_GROUP = "known"
+NOTHING = "SELECT 0 AS first, 0 AS row WHERE false"
+NO_OWNERS = "SELECT '' AS kind, 0 AS first, '' AS number WHERE false"
 
 
 def link(records: pa.Table, model: Model, trained: Trained | None = None, limits: Limits | None = None) -> Linked:
@@ -32,7 +33,7 @@ def link(records: pa.Table, model: Model, trained: Trained | None = None, limits
         found = trained or training.train(connection, model, rules, "prepared", len(records))
         chosen = scoring.trained_settings(model, found)
         least = scoring.bits(model.doubt)
-        scoring.score(connection, chosen, "prepared", "blocked", "scored", least)
+        scoring.score(connection, chosen, "prepared", "blocked", "scored", least, model)
         connection.execute("DROP TABLE blocked")
         label, edges = _components(connection, model, len(records), least)
         edges = _complete(connection, model, found, "prepared", label, edges)
@@ -85,7 +86,9 @@ def link_new(new: pa.Table, to: Known) -> Linked:
     _gather(connection, model)
     count = blocking.count(connection, "prepared")
     least = scoring.bits(model.doubt)
-    scoring.score(connection, scoring.trained_settings(model, to.trained), "prepared", "blocked", "scored", least)
+    scoring.score(
+        connection, scoring.trained_settings(model, to.trained), "prepared", "blocked", "scored", least, model
+    )
     label, edges = _components(connection, model, count, least, grouped=True)
     edges = _complete(connection, model, to.trained, "prepared", label, edges)
     group = clustering.cluster(label, edges, _rules(connection, model, "prepared", grouped=True))
@@ -121,20 +124,24 @@ def _components(
     connection: duckdb.DuckDBPyConnection, model: Model, records: int, least: float, grouped: bool = False
 ) -> tuple[Rows, Edges]:
     """Components of the scored pairs, of pairs with the same verified number, and of known groups."""
-    parts = ["SELECT row_l, row_r, match_weight FROM scored"]
-    for field in model.fields:
-        if field.verified:
-            parts.append(
-                f"SELECT first, row, {IDENTITY} FROM (SELECT row, min(row) OVER (PARTITION BY {field.name}__verified)"
-                f" AS first FROM prepared WHERE {field.name}__verified IS NOT NULL) WHERE first < row"
-            )
+    numbered = " UNION ALL ".join(
+        f"SELECT min(row) OVER (PARTITION BY {field.name}__verified) AS first, row FROM prepared"
+        f" WHERE {field.name}__verified IS NOT NULL"
+        for field in model.fields
+        if field.verified
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE numbered AS {numbered or NOTHING}")
+    parts = [
+        "SELECT row_l, row_r, match_weight FROM scored",
+        f"SELECT first, row, {IDENTITY} FROM numbered WHERE first < row",
+    ]
     if grouped:
         parts.append(f"SELECT first, row, {IDENTITY} FROM together WHERE first < row")
     rows = connection.execute(
         "SELECT l, r, max(w)::DOUBLE AS w FROM (SELECT least(a, b) AS l, greatest(a, b) AS r, w"
         f" FROM ({' UNION ALL '.join(parts)}) t(a, b, w)) GROUP BY ALL ORDER BY ALL"
     ).fetchnumpy()
-    edges = Edges(*(np.asarray(rows[each], kind) for each, kind in (("l", np.int64), ("r", np.int64), ("w", np.float64))))
+    edges = Edges(np.asarray(rows["l"], np.int64), np.asarray(rows["r"], np.int64), np.asarray(rows["w"], np.float64))
     return clustering.split(records, edges, least), edges
 
 
@@ -148,7 +155,7 @@ def _complete(
     connection.register("lacking", pa.table({"join_key_l": left, "join_key_r": right}))
     connection.execute("CREATE OR REPLACE TABLE unscored AS SELECT *, '0' AS match_key FROM lacking")
     connection.unregister("lacking")
-    scoring.score(connection, scoring.trained_settings(model, trained), table, "unscored", "added")
+    scoring.score(connection, scoring.trained_settings(model, trained), table, "unscored", "added", None, model)
     rows = connection.execute("SELECT row_l, row_r, match_weight FROM added ORDER BY ALL").fetchnumpy()
     return Edges(
         np.concatenate([edges.left, rows["row_l"]]),
@@ -157,9 +164,7 @@ def _complete(
     )
 
 
-def _rules(
-    connection: duckdb.DuckDBPyConnection, model: Model, table: str, grouped: bool = False
-) -> clustering.Rules:
+def _rules(connection: duckdb.DuckDBPyConnection, model: Model, table: str, grouped: bool = False) -> clustering.Rules:
     owners = [
         _codes(connection, f"SELECT {field.name}__verified FROM {table} ORDER BY row")
         for field in model.fields
@@ -167,7 +172,9 @@ def _rules(
     ]
     if grouped:
         owners.append(
-            _codes(connection, f"SELECT t.first::VARCHAR FROM {table} p LEFT JOIN together t USING (row) ORDER BY p.row")
+            _codes(
+                connection, f"SELECT t.first::VARCHAR FROM {table} p LEFT JOIN together t USING (row) ORDER BY p.row"
+            )
         )
     files = _codes(connection, f"SELECT source FROM {table} ORDER BY row") if model.one_to_one else None
     return clustering.Rules(scoring.bits(model.link), model.joined, tuple(owners), files)
@@ -196,7 +203,11 @@ def _linked(
     ).to_arrow_table()
     clusters = connection.execute("SELECT record, cluster FROM clustered ORDER BY row").to_arrow_table()
     return Linked(
-        pairs=pairs, clusters=clusters, conflicts=_conflicts(connection, model, table), trained=trained, compared=compared
+        pairs=pairs,
+        clusters=clusters,
+        conflicts=_conflicts(connection, model, table),
+        trained=trained,
+        compared=compared,
     )
 
 
@@ -215,27 +226,28 @@ def _levels(model: Model) -> str:
 
 def _conflicts(connection: duckdb.DuckDBPyConnection, model: Model, table: str) -> pa.Table:
     """Pairs that convince, or share a verified number, and are kept apart because their groups have two different ones."""
-    parts = ["SELECT row_l AS a, row_r AS b, match_probability AS p FROM scored"]
-    parts += [
-        f"SELECT l.row, r.row, 1.0 FROM {table} l JOIN {table} r ON l.{field.name}__verified = r.{field.name}__verified"
-        f" AND l.row < r.row JOIN clustered x ON x.row = l.row JOIN clustered y ON y.row = r.row WHERE x.first <> y.first"
+    connection.execute(
+        "CREATE OR REPLACE TABLE apart AS SELECT x.record AS left, y.record AS right, x.first AS one, y.first AS two, p FROM"
+        f" (SELECT row_l AS a, row_r AS b, match_probability AS p FROM scored WHERE match_probability >= {model.link}"
+        " UNION ALL SELECT first, row, 1.0 FROM numbered WHERE first < row) e"
+        " JOIN clustered x ON x.row = e.a JOIN clustered y ON y.row = e.b WHERE x.first <> y.first"
+    )
+    owners = " UNION ".join(
+        f"SELECT '{field.name}' AS kind, c.first, p.{field.name}__verified AS number FROM {table} p"
+        f" JOIN clustered c ON c.row = p.row WHERE p.{field.name}__verified IS NOT NULL"
         for field in model.fields
         if field.verified
-    ]
-    odds = [
-        f"EXISTS (SELECT 1 FROM {table} v JOIN clustered c USING (row), {table} w JOIN clustered d USING (row)"
-        f" WHERE c.first = x.first AND d.first = y.first AND v.{field.name}__verified <> w.{field.name}__verified)"
-        for field in model.fields
-        if field.verified
-    ]
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE owners AS {owners or NO_OWNERS}")
     return connection.execute(
-        f"SELECT DISTINCT x.record AS left, y.record AS right, p AS probability FROM ({' UNION ALL '.join(parts)}) e"
-        f" JOIN clustered x ON x.row = e.a JOIN clustered y ON y.row = e.b"
-        f" WHERE x.first <> y.first AND p >= {model.link} AND ({' OR '.join(odds) or 'false'}) ORDER BY ALL"
+        'SELECT DISTINCT a."left", a."right", a.p AS probability FROM apart a JOIN owners v ON v.first = a.one'
+        " JOIN owners w ON w.first = a.two AND w.kind = v.kind WHERE w.number <> v.number ORDER BY ALL"
     ).to_arrow_table()
 
 
-def evidence(linked: Linked, place: int, model: Model, records: dict[str, dict[str, str | None]]) -> tuple[Evidence, ...]:
+def evidence(
+    linked: Linked, place: int, model: Model, records: dict[str, dict[str, str | None]]
+) -> tuple[Evidence, ...]:
     """What each field says about the pair at `place` of `linked.pairs`; `records` holds the given values by key."""
     row = linked.pairs.slice(place, 1).to_pylist()[0]
     left, right = records[row["left"]], records[row["right"]]

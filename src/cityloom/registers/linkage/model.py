@@ -41,7 +41,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Probability from which a pair that is not linked goes to a steward: likelier one person than two."""
     joined: float = 0.0
     """Mean match weight (bits) from which two groups of records are one; 0 is as likely as not."""
-    most_pairs: int = 25
+    most_pairs: int = 12
     """Comparisons a record may cost, on average. Rules that cost more are not chosen; declared ones are refused."""
     seed: int = 1
 

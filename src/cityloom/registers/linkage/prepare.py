@@ -62,7 +62,12 @@ def check(model: Model, columns: list[str]) -> None:
 
 
 def _wrong(field: Field, fields: set[str], columns: list[str]) -> str:
-    if field.name in RESERVED or "__" in field.name or not field.name.isidentifier() or field.name.lower() != field.name:
+    if (
+        field.name in RESERVED
+        or "__" in field.name
+        or not field.name.isidentifier()
+        or field.name.lower() != field.name
+    ):
         return "its name must be lower-case letters, digits and single underscores, and not row, record or source"
     if field.partner and field.partner not in fields - {field.name}:
         return f"its partner {field.partner} is no other field"
@@ -90,7 +95,7 @@ def prepare(
         if field.verified
     )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE raw AS SELECT {since} + row_number() OVER () - 1 AS \"row\","
+        f'CREATE OR REPLACE TEMP TABLE raw AS SELECT {since} + row_number() OVER () - 1 AS "row",'
         f" CAST({name(model.key)} AS VARCHAR) AS record, coalesce({source}, '') AS source, {raw}{flags} FROM given"
     )
     connection.unregister("given")

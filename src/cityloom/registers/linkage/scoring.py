@@ -11,11 +11,13 @@ from cityloom.registers.linkage.model import Model, Trained, Weights
 
 QUIET = 40
 """Splink's log level: errors only; what matters is said by what is returned."""
+CAUTION = 0.01
+"""Bits below a link at which a pair is held that must not be linked by itself."""
 LEAST = 1e-9
 """No chance is smaller: a level never seen is unlikely, not impossible."""
 
 
-def settings(model: Model, prior: float, weights: tuple[Weights, ...], tables: int = 1) -> SettingsCreator:
+def settings(model: Model, prior: float, weights: tuple[Weights, ...]) -> SettingsCreator:
     """Splink settings of the model with these chances."""
     return SettingsCreator(
         link_type="dedupe_only",
@@ -54,8 +56,10 @@ def score(
     blocked: str,
     scored: str,
     least: float | None = None,
+    model: Model | None = None,
 ) -> None:
-    """Score the pairs of `blocked` between records of `table` into table `scored`; those below `least` bits fall away.
+    """Score the pairs of `blocked` between records of `table` into table `scored`; those below `least` bits fall away. With `model`
+    weights are held below a link where a level asks for caution.
 
     It has row_l, row_r, match_weight, match_probability and for each field gamma_F, mw_F and, where some level has a
     frequency, mw_tf_adj_F.
@@ -64,8 +68,32 @@ def score(
     linker = Linker(splink.register(table), chosen, log_level=QUIET, validate_settings=False)
     linker.table_management.register_blocked_pairs_for_predict(splink.register(blocked))
     found = linker.inference.predict(threshold_match_weight=least, warning_mode="never")
-    connection.execute(f"CREATE OR REPLACE TABLE {name(scored)} AS SELECT COLUMNS('^(row|match|gamma|mw)_') FROM {found.physical_name}")
+    weight = _capped(model) if model else "match_weight"
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {name(scored)} AS SELECT * REPLACE (1 / (1 + pow(2.0, -match_weight)) AS match_probability)"
+        f" FROM (SELECT COLUMNS('^(row|match|gamma|mw)_') FROM (SELECT * REPLACE ({weight} AS match_weight)"
+        f" FROM {found.physical_name}))"
+    )
     found.drop_table_from_database_and_remove_from_cache()
+
+
+def _capped(model: Model) -> str:
+    """The match weight, just below a link where some level asks for caution and no identifier agrees."""
+    cautious, numbered = [], []
+    for field in model.fields:
+        levels = kinds.levels(field.kind, bool(field.partner))
+        gammas = [str(len(levels) - 1 - place) for place, each in enumerate(levels) if each.caution]
+        if gammas:
+            cautious.append(f"gamma_{field.name} IN ({', '.join(gammas)})")
+        if field.kind == "identifier":
+            numbered.append(f"gamma_{field.name} >= {len(levels) - 2}")
+    if not cautious:
+        return "match_weight"
+    unless = f" AND NOT ({' OR '.join(numbered)})" if numbered else ""
+    return (
+        f"CASE WHEN ({' OR '.join(cautious)}){unless} THEN least(match_weight, {bits(model.link) - CAUTION})"
+        " ELSE match_weight END"
+    )
 
 
 def trained_settings(model: Model, trained: Trained) -> SettingsCreator:
@@ -80,4 +108,4 @@ def bits(probability: float) -> float:
 
 def probability(weight: float) -> float:
     """A match weight as probability."""
-    return 1 / (1 + 2.0 ** -max(min(weight, 1000.0), -1000.0))
+    return float(1 / (1 + 2.0 ** -max(min(weight, 1000.0), -1000.0)))

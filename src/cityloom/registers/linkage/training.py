@@ -17,8 +17,8 @@ from cityloom.kernel.sql import name
 from cityloom.registers.linkage import kinds, scoring
 from cityloom.registers.linkage.model import Field, Model, Rule, Trained, Weights
 
-RANDOM_PAIRS = 400_000
-TRAINING_PAIRS = 1_000_000
+RANDOM_PAIRS = 200_000
+TRAINING_PAIRS = 400_000
 MOST_ROUNDS = 300
 CLOSE = 1e-5
 """Training ends when no chance moves by more in a round."""
@@ -41,7 +41,9 @@ class Seen(msgspec.Struct, frozen=True):
     """All pairs that there are."""
 
 
-def train(connection: duckdb.DuckDBPyConnection, model: Model, rules: tuple[Rule, ...], table: str, records: int) -> Trained:
+def train(
+    connection: duckdb.DuckDBPyConnection, model: Model, rules: tuple[Rule, ...], table: str, records: int
+) -> Trained:
     """Learn from table `table` with its pairs in table `blocked`."""
     begin = tuple(_begin(field) for field in model.fields)
     pairs = _pairs(connection, model, table)

@@ -9,6 +9,12 @@ from cityloom.registers.rules import characters
 
 DIGITS = {each: str(value) for value, each in enumerate("零一二三四五六七八九")} | {"〇": "0", "两": "2"}
 NUMERAL = re.compile(r"[零〇一二两三四五六七八九十百]+(?=(?:号|栋|幢|座|单元|层|楼|室|弄|巷|组|区|期|村组|门))")
+LETTERS = re.compile(r"[^\W\d_\u3400-\u9fff]")
+WORDS = re.compile(r"[^\W_]+")
+HAN = re.compile(r"[\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+NUMBERS = re.compile(r"\d+")
+LATIN = re.compile(r"[0-9a-z-]+")
+BETWEEN = re.compile(r"(?<=\d) (?=\d)")
 DIVISIONS = re.compile(
     r"^(?:中国)?(?:[\u4e00-\u9fff]{2,7}?(?:省|自治区|特别行政区))?(?:[\u4e00-\u9fff]{2,6}?(?:市|自治州|盟))?"
     r"(?:[\u4e00-\u9fff]{1,5}?(?:区|县|旗))?(?:[\u4e00-\u9fff]{1,6}?(?:街道办事处|街道|镇|乡))?"
@@ -61,10 +67,12 @@ def phone(written: str | None) -> str | None:
 
 def text(written: str | None) -> str | None:
     """Words in lower case, half width, standard characters, one space between words."""
-    found = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", written or "").casefold())
-    found = "".join(each for each in found if not unicodedata.combining(each))
-    found = unicodedata.normalize("NFC", found)
-    return " ".join(re.findall(r"[^\W_]+", found.translate(characters.folding()))) or None
+    found = unicodedata.normalize("NFKC", written or "").casefold()
+    if LETTERS.search(found):  # accents stand on letters only, and most texts here have none
+        found = unicodedata.normalize("NFD", found)
+        found = unicodedata.normalize("NFC", "".join(each for each in found if not unicodedata.combining(each)))
+    found = found.translate(characters.folding())
+    return (found if found.isalnum() else " ".join(WORDS.findall(found))) or None
 
 
 def address(written: str | None) -> Address | None:
@@ -72,13 +80,13 @@ def address(written: str | None) -> Address | None:
     found = text(written)
     if found is None:
         return None
-    if any(map(characters.is_chinese, found)):
-        found = NUMERAL.sub(lambda match: numeral(match.group()), found.replace(" ", ""))
+    if HAN.search(found):
+        found = NUMERAL.sub(lambda match: numeral(match.group()), BETWEEN.sub("-", found).replace(" ", ""))
         local = found[DIVISIONS.match(found).end() :] or found  # type: ignore[union-attr]  # all of it is optional
-        street = UNITS.sub("", re.sub(r"[0-9a-z]+", "", local))
+        street = UNITS.sub("", LATIN.sub("", local))
     else:
         local, street = found, " ".join(re.findall(r"[^\W\d]+", found))
-    return Address(found, street, "-".join(each.lstrip("0") or "0" for each in re.findall(r"\d+", local)))
+    return Address(found, street, "-".join(each.lstrip("0") or "0" for each in NUMBERS.findall(local)))
 
 
 def numeral(written: str) -> str:

@@ -51,10 +51,43 @@ TRADITIONAL = (
 VARIANTS = "峰峯 群羣 升昇 哲喆 坤堃 宁甯 岩嵒 昆崑 映暎 炎焱 秋穐 辉煇 晋晉 德惪 春旾 梅槑 松枩 烟煙 秘祕 游遊 同仝 周週 咏詠 泛汎 乃迺 真眞 青靑"
 LOOK_ALIKE = "未末 宇字 晴睛 琳淋 浩洁 雨两 亮高 鹏朋 天夭 日曰 晶品 明朋 林材 凤风 玉王 王玉 大太 丹舟 岳兵 思恩 莹萤 晓晚 锋铎 清情 佳住 旭旮 志忘 军车 田由 于干"
 DISTRICTS = ("亭湖区", "盐都区", "大丰区", "响水县", "滨海县", "阜宁县", "射阳县", "建湖县")
-STREETS = ("五星街道", "新城街道", "文峰街道", "先锋街道", "毓龙街道", "黄海街道", "新洋街道", "盐渎街道", "张庄街道", "大洋街道")
+STREETS = (
+    "五星街道",
+    "新城街道",
+    "文峰街道",
+    "先锋街道",
+    "毓龙街道",
+    "黄海街道",
+    "新洋街道",
+    "盐渎街道",
+    "张庄街道",
+    "大洋街道",
+)
 ESTATES = ("阳光花园", "锦绣家园", "东方明珠", "翠湖雅苑", "香榭丽舍", "金色港湾", "和谐佳园", "紫薇花园", "书香门第", "水岸名都", "幸福里", "凤凰城",
            "绿地世纪城", "中央公馆", "钱江方洲", "聚龙湖苑")  # fmt: skip
-NUMERALS = np.array(["零", "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二", "十三", "十四", "十五", "十六", "十七", "十八"])
+NUMERALS = np.array(
+    [
+        "零",
+        "一",
+        "二",
+        "三",
+        "四",
+        "五",
+        "六",
+        "七",
+        "八",
+        "九",
+        "十",
+        "十一",
+        "十二",
+        "十三",
+        "十四",
+        "十五",
+        "十六",
+        "十七",
+        "十八",
+    ]
+)
 
 
 class _People:
@@ -68,13 +101,17 @@ class _People:
         self.role = self.everyone - first[np.cumsum(np.append(True, self.home[1:] != self.home[:-1])) - 1]
         parent = chance.whole(key, "parent", self.home, -12_000, 6_000)
         child = chance.whole(key, "gap", self.everyone, 8_000, 14_000)
-        self.born = np.where(self.role < 2, parent + chance.whole(key, "spouse", self.everyone, -1_500, 1_500), parent + child)
+        self.born = np.where(
+            self.role < 2, parent + chance.whole(key, "spouse", self.everyone, -1_500, 1_500), parent + child
+        )
         self.born = np.minimum(self.born, 20_600)
         self.sex = np.where(self.role < 2, 1 + self.role, 1 + chance.whole(key, "sex", self.everyone, 0, 2))
         self.twin = (self.role >= 3) & (chance.unit(key, "twin", self.everyone) < RATES["twins"] / 0.1)
         self._name(names)
         self.born[self.twin] = self.born[np.flatnonzero(self.twin) - 1]
-        self.number = numbers.citizen_ids(numbers.divisions(chance.whole(key, "division", self.everyone, 0, 40)), self.born, self.sex)
+        self.number = numbers.citizen_ids(
+            numbers.divisions(chance.whole(key, "division", self.everyone, 0, 40)), self.born, self.sex
+        )
 
     def _name(self, names: Names) -> None:
         """Letters × people: families share the father's name; a twin mostly shares a character with the other."""
@@ -145,8 +182,12 @@ class _Clerk:
         late = chance.unit(self.key, "late", self.all) < 0.5
         given = np.where(late[:, None], who.later[person], who.given[person])
         letters = np.concatenate([who.family[person], given], 1)
-        letters = _replace(letters, HOMOPHONES, self.now_and_then("homophone"), chance.bits(self.key, "which", self.all))
-        letters = _replace(letters, LOOK_ALIKE, self.now_and_then("look-alike"), chance.bits(self.key, "like", self.all))
+        letters = _replace(
+            letters, HOMOPHONES, self.now_and_then("homophone"), chance.bits(self.key, "which", self.all)
+        )
+        letters = _replace(
+            letters, LOOK_ALIKE, self.now_and_then("look-alike"), chance.bits(self.key, "like", self.all)
+        )
         everywhere = np.zeros(0, np.uint64)
         letters = _replace(letters, VARIANTS, self.now_and_then("variant"), everywhere)
         letters = _replace(letters, TRADITIONAL, self.now_and_then("traditional"), everywhere)
@@ -183,22 +224,32 @@ class _Clerk:
         return pa.array(_text(digits), mask=~numbered)
 
     def phone(self, who: _People, person: Index) -> pa.Array:
-        owner = np.where(chance.unit(who.key, "family phone", person) < RATES["family phone"], -1 - who.home[person], person)
+        owner = np.where(
+            chance.unit(who.key, "family phone", person) < RATES["family phone"], -1 - who.home[person], person
+        )
         moved_on = chance.unit(who.key, "new phone", person) < RATES["new phone"]
         second = moved_on & (chance.unit(self.key, "old phone", self.all) < 0.5)
         head = np.array([138, 139, 136, 137, 150, 151, 158, 159, 186, 188, 189, 177, 199])
         index = owner * 2 + second
-        value = head[chance.whole(who.key, "head", index, 0, len(head))] * 10**8 + chance.whole(who.key, "tail", index, 0, 10**8)
+        value = head[chance.whole(who.key, "head", index, 0, len(head))] * 10**8 + chance.whole(
+            who.key, "tail", index, 0, 10**8
+        )
         digits = value.astype("U11").view(np.uint32).reshape(-1, 11).copy()
         place = chance.whole(self.key, "phone place", self.all, 3, 11)
-        _mistype(digits, self.now_and_then("phone typing"), place, chance.whole(self.key, "phone digit", self.all, 1, 10))
+        _mistype(
+            digits, self.now_and_then("phone typing"), place, chance.whole(self.key, "phone digit", self.all, 1, 10)
+        )
         return pa.array(_text(digits), mask=self.now_and_then("no phone"))
 
     def address(self, home: Index, person: Index) -> pa.Array:
-        moved = (chance.unit(self.key, "moved", person) < RATES["moved"]) & (chance.unit(self.key, "old home", self.all) < 0.5)
+        moved = (chance.unit(self.key, "moved", person) < RATES["moved"]) & (
+            chance.unit(self.key, "old home", self.all) < 0.5
+        )
         place = np.where(moved, 10**8 + person, home)
         part = chance.key("addresses")
-        district, street, road = (chance.whole(part, what, place, 0, most) for what, most in (("d", 8), ("s", 10), ("r", 30)))
+        district, street, road = (
+            chance.whole(part, what, place, 0, most) for what, most in (("d", 8), ("s", 10), ("r", 30))
+        )
         house, estate = chance.whole(part, "h", place, 1, 400), chance.whole(part, "e", place, 0, 16)
         building, unit = chance.whole(part, "b", place, 1, 19), chance.whole(part, "u", place, 1, 5)
         room = chance.whole(part, "f", place, 1, 19) * 100 + chance.whole(part, "o", place, 1, 5)
@@ -215,7 +266,9 @@ class _Clerk:
             np.char.add(number, "幢"),
         )
         stair = np.where(style == 2, np.char.add(unit.astype("U1"), "-"), np.char.add(unit.astype("U1"), "单元"))
-        rooms = np.where(self.now_and_then("room left out"), "", np.char.add(room.astype("U4"), np.where(style == 2, "", "室")))
+        rooms = np.where(
+            self.now_and_then("room left out"), "", np.char.add(room.astype("U4"), np.where(style == 2, "", "室"))
+        )
         parts = [head, np.array(DISTRICTS)[district], middle, np.array(ROADS)[road], house.astype("U3"), "号", estates, block, stair,
                  rooms]  # fmt: skip
         columns = [pa.scalar(each) if isinstance(each, str) else pa.array(each) for each in parts]
@@ -272,7 +325,9 @@ def _mistype(digits: Letters, when: Flags, place: Index, by: Index) -> None:
     rows = np.flatnonzero(when)
     at = place[rows]
     digits[rows, at] = np.where(
-        (digits[rows, at] >= 48) & (digits[rows, at] < 58), 48 + (digits[rows, at] - 48 + by[rows]) % 10, digits[rows, at]
+        (digits[rows, at] >= 48) & (digits[rows, at] < 58),
+        48 + (digits[rows, at] - 48 + by[rows]) % 10,
+        digits[rows, at],
     )
 
 
