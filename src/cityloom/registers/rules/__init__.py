@@ -1,0 +1,1 @@
+"""Decisions of registers, without I/O."""
