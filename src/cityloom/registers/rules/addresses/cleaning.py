@@ -54,7 +54,7 @@ def _without_brackets(text: str, notes: list[str]) -> str:
         opened = bool(_STRUCTURE.fullmatch(_SPACE.sub("", inside)))
         if inside and not opened and not _PHONE.search(inside):
             notes.append(_SPACE.sub("", inside))
-        text = _BRACKET.sub(lambda _: inside if opened else ",", text, count=1)
+        text = text[: found.start()] + (inside if opened else ",") + text[found.end() :]
     return re.sub(r"[(\[{【〔）)\]}】〕]", ",", text)
 
 

@@ -21,7 +21,7 @@ def make(division: str, sequence: int) -> str:
     Raises Invalid `registers.address_code_wrong`.
     """
     if not (division.isascii() and division.isdigit() and len(division) in (6, 9, 12) and 0 < sequence < 10**SEQUENCE):
-        raise Invalid("registers.address_code_wrong", code=f"{division}/{sequence}")
+        raise Invalid("registers.address_code_wrong", division=division, sequence=sequence)
     digits = f"{division:0<{DIVISION}}{sequence:0{SEQUENCE}d}"
     return digits + str(_check_digit(digits))
 

@@ -53,6 +53,8 @@ NAMED_LEVELS = (Level.street, Level.community, Level.road, Level.estate)
 LONG_ROAD = re.compile(r"\d{2,4}(?:国道|省道|县道|乡道)|[GSXY]\d{2,4}(?:国道|省道|公路|高速|线)")
 REGION = re.compile(rf"[\u4e00-\u9fff]{{2,7}}?(?:{REGIONS})(?!{ROADS}|道|场|政|民|委|中心|[东西南北]路)")
 
+_MORE = r"(?P<more>(?:-|之|附)\d{1,3}(?:号(?![楼栋幢座房室铺])|(?![-\dA-Z栋幢座单层楼室房期]))|)"
+"""A number behind the number: 12号之3, 12号附3号."""
 DOORS: tuple[tuple[Level, re.Pattern[str]], ...] = tuple(
     (level, re.compile(pattern))
     for level, pattern in (
@@ -62,7 +64,7 @@ DOORS: tuple[tuple[Level, re.Pattern[str]], ...] = tuple(
         (Level.unit, rf"第?(?P<name>(?:{CELL}|{SIDE})(?=单元)|{CELL})(?:单元|门(?![口诊面市店卫])|梯)"),
         (Level.room, rf"(?P<name>{CELLS})(?:号(?:房间?|室|铺|商铺|店铺|档口?|门店)|室|房间?|户(?!籍)|铺|档口|商铺|店铺)"),
         (Level.floor, rf"(?P<name>(?:负|地下|B|-)?(?:第)?(?:\d{{1,3}}|[{HAN}]+)|首|B\d)(?:层|楼)(?![梯道盘下上])"),
-        (Level.number, rf"附?(?P<name>[甲乙丙丁]?{CELLS}[甲乙丙丁]?)(?:(?P<lane>弄)|号(?:大?院)?(?P<more>(?:-|之|附)\d{{1,3}}(?:号(?![楼栋幢座房室铺])|(?![-\dA-Z栋幢座单层楼室房期]))|))"),
+        (Level.number, rf"附?(?P<name>[甲乙丙丁]?{CELLS}[甲乙丙丁]?)(?:(?P<lane>弄)|号(?:大?院)?{_MORE})"),
     )
 )  # fmt: skip
 """Doors in the order in which they are tried: a longer ending before the shorter that it begins with."""

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from enum import StrEnum
+from enum import Enum
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     replaced_by: tuple[str, ...] = ()
 
 
-class ChangeKind(StrEnum):
+class ChangeKind(Enum):
     """What happened to addresses on a day."""
 
     new = "new"
@@ -61,17 +61,17 @@ def changes(entries: Iterable[Entry], first: date, last: date) -> list[Change]:
     Old addresses that share a successor were merged; an address with several was split.
     """
     known = list(entries)
-    ended = [each for each in known if each.until and first <= each.until <= last]
     merging: dict[tuple[date, tuple[str, ...]], list[str]] = defaultdict(list)
-    for each in ended:
-        assert each.until is not None  # noqa: S101 - told above; the type checker cannot see it
-        key = each.replaced_by or (f"\0{each.code}",)
+    for each in known:
+        if each.until is None or not first <= each.until <= last:
+            continue
+        key = each.replaced_by or (f"\0{each.code}",)  # what has no successor shares it with nobody
         merging[each.until, key].append(each.code)
     found = [_ended(day, sorted(before), after) for (day, after), before in merging.items()]
     succeeding = {code for each in known for code in each.replaced_by}
     fresh = [each for each in known if first <= each.since <= last and each.code not in succeeding]
     found += [Change(each.since, ChangeKind.new, (), (each.code,)) for each in fresh]
-    return sorted(found, key=lambda change: (change.day, change.kind, change.before, change.after))
+    return sorted(found, key=lambda change: (change.day, change.kind.value, change.before, change.after))
 
 
 def _ended(day: date, before: list[str], after: tuple[str, ...]) -> Change:

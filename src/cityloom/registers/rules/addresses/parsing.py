@@ -89,16 +89,16 @@ class _Reading:
 
     def _division(self) -> bool:
         lowest = max((part.level for part in self.parts if part.level in DIVISIONS), default=0)
-        if any(part.level > Level.community for part in self.parts) and self.text[self.place - 1] not in ",":
+        if any(part.level > Level.community for part in self.parts) and self.text[self.place - 1] != ",":
             return False
-        first: tuple[int, Sense] | None = None
+        named: list[tuple[int, Sense]] = []
         for end, sense in self.known.divisions_at(self.text, self.place):
             inside = tuple(code for code in sense.codes if code.startswith(self.division))
             repeated = bool(self.division) and any(self.division.startswith(code) for code in sense.codes)
             if (inside and sense.level > lowest) or repeated:
                 return self._take(end, sense, inside or agreeing(sense.codes, self.division))
-            first = first or ((end, sense) if not sense.bare else None)
-        return bool(first) and self._take(*first, first[1].codes)  # type: ignore[misc]
+            named += [(end, sense)] if not sense.bare else []
+        return bool(named) and self._take(*named[0], named[0][1].codes)
 
     def _take(self, end: int, sense: Sense, codes: tuple[str, ...]) -> bool:
         said = self.text[self.place : end]
@@ -191,9 +191,9 @@ class _Reading:
             return False
         after = self.text[found.end() : found.end() + 1]
         last = self.parts[-1].level if self.parts and self.loose == self.place else None
-        if last != Level.road and after not in ("", ",") and not grammar.RELATION.match(self.text, found.end()):
-            if last is None or last < Level.number:
-                return False
+        ends = after in ("", ",") or bool(grammar.RELATION.match(self.text, found.end()))
+        if not ends and last != Level.road and (last is None or last < Level.number):
+            return False
         self._settle(Level.building)
         last = self.parts[-1].level if self.parts else None
         pieces = found.group().split("-")
@@ -310,8 +310,7 @@ def _door(level: Level, found: re.Match[str]) -> str:
         name += "弄" if found.group("lane") else ""
         return f"{name}-{more}" if more else name
     if level == Level.floor:
-        name = re.sub(r"^(?:负|地下|B|-)", "-", name).replace("首", "1")
-        return name
+        return re.sub(r"^(?:负|地下|B|-)", "-", name).replace("首", "1")
     return name
 
 

@@ -65,12 +65,20 @@ def _stay(library: Library, way: _Way, door: Said, rest: list[Said]) -> _Way:
         return _Way(way.entry, (*way.findings, finding(door.level, Verdict.unknown, door.said))) if doubted else way
     if door.level in (Level.estate, Level.section):
         return _Way(way.entry, (*way.findings, finding(door.level, Verdict.unknown, door.said, credit=0.8)))
-    deeper = [level for level in Level if level >= door.level]
-    if library.has_children(way.entry, deeper) or library.has_children(
-        way.entry, (_INSTEAD.get(door.level, door.level),)
-    ):
-        return _Way(way.entry, (*way.findings, finding(door.level, Verdict.differed, door.said)), True)
-    return _Way(way.entry, (*way.findings, finding(door.level, Verdict.beyond, door.said)))
+    below = [level for level in Level if level > library.level(way.entry)]
+    if not library.has_children(way.entry, below):
+        return _Way(way.entry, (*way.findings, finding(door.level, Verdict.beyond, door.said)))
+    if _left_out(library, way.entry, door):
+        return _Way(way.entry, (*way.findings, finding(door.level, Verdict.unknown, door.said)))
+    return _Way(way.entry, (*way.findings, finding(door.level, Verdict.differed, door.said)), True)
+
+
+def _left_out(library: Library, entry: int, door: Said) -> bool:
+    """The library has rooms here without the unit, or the only building, that the text puts between."""
+    if door.level == Level.building and door.name not in ("1", "A"):
+        return False
+    known = (door.level, _INSTEAD.get(door.level, door.level))
+    return door.level in (Level.building, Level.unit) and not library.has_children(entry, known)
 
 
 def _on_floor(room: str, floor: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
+from rapidfuzz import fuzz
 
 from cityloom.registers.rules.addresses.levels import Level
 
@@ -70,6 +71,11 @@ NEARLY = 0.8
 """Similarity of a name below which somebody has to look."""
 
 
+BESIDES = 0.74
+"""Similarity of a second name, when the first agrees: one wrong character in four."""
+DOORS = (Level.number, Level.building, Level.unit, Level.room)
+
+
 def finding(level: Level, verdict: Verdict, said: str = "", known: str = "", credit: float | None = None) -> Finding:
     """A finding with the credit of its verdict."""
     return Finding(level, verdict, said, known, CREDITS[verdict] if credit is None else credit)
@@ -85,6 +91,24 @@ def score(findings: Iterable[Finding], relation: bool) -> float:
         most = min(most, _most(each))
     reached = got / total if total else 0.0
     return round(min(reached, most, CONTRADICTED if relation else 1.0), 4)
+
+
+def compared(level: Level, names: list[str], said: str, known: str) -> Finding:
+    """What a text says of a name that was found by other means: the estate is right, and its road nearly."""
+    if known in names:
+        return finding(level, Verdict.agreed, said, known)
+    likeness = max(fuzz.ratio(name, known) for name in names) / 100
+    if level != Level.number and likeness >= BESIDES:
+        return finding(level, Verdict.similar, said, known, max(likeness, NEARLY))
+    return finding(level, Verdict.differed, said, known)
+
+
+def reached(findings: Iterable[Finding]) -> bool:
+    """Whether a door was found, when the text names any: 建设路12号 is not answered with the road."""
+    doors = [each for each in findings if each.level in DOORS and each.said]
+    if not doors:
+        return True
+    return any(each.verdict in (Verdict.agreed, Verdict.similar) for each in doors)
 
 
 def _most(each: Finding) -> float:

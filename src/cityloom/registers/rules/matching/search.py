@@ -30,7 +30,7 @@ class Match(msgspec.Struct, frozen=True):
     decision: Decision
     score: float = 0.0
     code: str = ""
-    """The address that holds now; empty when nothing was found."""
+    """The address that holds now, or the last that did when it was abolished; empty when nothing was found."""
     level: Level | None = None
     """How deep the match goes: a library that ends at house numbers answers a room with its house."""
     findings: tuple[Finding, ...] = ()
@@ -60,7 +60,7 @@ def match(library: Library, parsed: Parsed, on: date, written: date | None = Non
     heirs = library.heirs(best.entry, on)
     entry = heirs[0] if heirs else best.entry
     others = _others(library, found, heirs, on)
-    sure = best.score >= scoring.MATCHED and len(heirs) == 1 and not any(
+    sure = best.score >= scoring.MATCHED and len(heirs) <= 1 and scoring.reached(best.findings) and not any(
         other.score > best.score - scoring.MARGIN for other in others
     )  # fmt: skip
     return Match(
@@ -183,8 +183,7 @@ def _above(library: Library, base: int, parsed: Parsed) -> Iterator[Finding]:
         level, name = library.level(entry), library.name(entry)
         said = [part for part in parsed.parts if part.level == level]
         if level in (Level.road, Level.number, Level.estate) and said:
-            same = any(part.name == name for part in said)
-            yield finding(level, Verdict.agreed if same else Verdict.differed, said[-1].said, name)
+            yield scoring.compared(level, [part.name for part in said], said[-1].said, name)
 
 
 def _divisions(library: Library, entry: int, parsed: Parsed) -> Iterator[Finding]:
