@@ -59,9 +59,11 @@ class Gazetteer:
 
     def __init__(
         self, divisions: Iterable[Division], former: Iterable[FormerName] = (),
-        places: Mapping[Level, Iterable[str]] | None = None,
+        places: Mapping[Level, Iterable[str]] | None = None, home: str = "",
     ) -> None:  # fmt: skip
-        """`places`: full names of roads and estates that the register knows, by level."""
+        """`places`: full names of roads and estates that the register knows, by level. `home`: short code of the city to
+        which a name belongs that several have."""
+        self.home = home
         self._senses: dict[str, tuple[Sense, ...]] = {}
         gathered: dict[str, dict[tuple[Level, str, bool, bool], set[str]]] = defaultdict(lambda: defaultdict(set))
         self.names: dict[str, str] = {}
@@ -74,7 +76,7 @@ class Gazetteer:
         for spelling, found in gathered.items():
             self._senses[spelling] = tuple(
                 Sense(level, name, tuple(sorted(codes)), bare, is_former)
-                for (level, name, bare, is_former), codes in sorted(found.items())
+                for (level, name, bare, is_former), codes in sorted(found.items(), key=lambda item: item[0][::-1])
             )
         self._places: dict[str, Level] = {
             name: level for level, names in (places or {}).items() for name in names if len(name) > 1
@@ -90,6 +92,9 @@ class Gazetteer:
         for level in _levels(code, division.name):
             for spelling, bare in _spellings(level, division.name):
                 gathered[spelling][level, division.name, bare, False].add(code)
+            if level == Level.street:
+                for spelling in _before(division.name):
+                    gathered[spelling][level, division.name, False, True].add(code)
 
     def divisions_at(self, text: str, start: int) -> Iterator[tuple[int, Sense]]:
         """What division's names the text has at this place, the longest first: where each ends, and what it may mean."""
@@ -140,6 +145,13 @@ def _spellings(level: Level, name: str) -> Iterator[tuple[str, bool]]:
             yield stem + office, office == "街"
     if stem != name and level in BARE:
         yield stem, True
+
+
+def _before(name: str) -> Iterator[str]:
+    """A 街道 that was a 镇 or 乡 before, as most were, and the other way round."""
+    stem = _stem(Level.street, name)
+    if stem != name and len(stem) > 1:
+        yield from (stem + ending for ending in _ENDINGS[Level.street] if stem + ending != name)
 
 
 def _stem(level: Level, name: str) -> str:

@@ -14,7 +14,7 @@ from cityloom.registers.rules.addresses.levels import DIVISIONS, Level, Parsed, 
 from cityloom.registers.rules.addresses.numerals import to_digits, to_han
 
 _LANDS = {Level.street: "街道", Level.community: "社区"}
-_HAN_ROAD = re.compile(r"[\u4e00-\u9fff]\d{1,2}(?:路|街|巷|道|大道)$")
+_HAN_ROAD = re.compile(r"(?:^|[\u4e00-\u9fff])\d{1,2}(?:路|街|巷|道|大道)$")
 _MANY = (Level.road, Level.estate)
 _BELOW_NAMES = Level.section
 
@@ -71,7 +71,7 @@ class _Reading:
         if self.loose == self.place:
             return (
                 self._known_place() or self._division() or self._relation() or self._door() or self._bare()
-                or self._join() or self._named() or self._region()
+                or self._join() or self._region() or self._named()
             )  # fmt: skip
         return self._relation() or self._door() or self._bare() or self._late_named()
 
@@ -91,17 +91,23 @@ class _Reading:
         lowest = max((part.level for part in self.parts if part.level in DIVISIONS), default=0)
         if any(part.level > Level.community for part in self.parts) and self.text[self.place - 1] != ",":
             return False
-        named: list[tuple[int, Sense]] = []
-        for end, sense in self.known.divisions_at(self.text, self.place):
+        found = self.known.divisions_at(self.text, self.place)
+        for end, sense in found if self.division else sorted(found, key=self._abroad):
             inside = tuple(code for code in sense.codes if code.startswith(self.division))
             repeated = bool(self.division) and any(self.division.startswith(code) for code in sense.codes)
             if (inside and sense.level > lowest) or repeated:
                 return self._take(end, sense, inside or agreeing(sense.codes, self.division))
-            named += [(end, sense)] if not sense.bare else []
-        return bool(named) and self._take(*named[0], named[0][1].codes)
+            if lowest < sense.level < Level.community and not sense.bare and not sense.former:
+                return self._take(end, sense, sense.codes)  # said in full, it is meant, even where it does not lie
+        return False
+
+    def _abroad(self, found: tuple[int, Sense]) -> bool:
+        return not any(code.startswith(self.known.home) for code in found[1].codes)
 
     def _take(self, end: int, sense: Sense, codes: tuple[str, ...]) -> bool:
         said = self.text[self.place : end]
+        if not self.division:
+            codes = tuple(code for code in codes if code.startswith(self.known.home)) or codes
         name = self.known.names.get(codes[0], sense.name) if len(codes) == 1 and not sense.former else sense.name
         part = Part(sense.level, name, said, codes, sense.former)
         known = next((each for each in self.parts if each.level == part.level and not each.codes), None)
@@ -190,6 +196,8 @@ class _Reading:
         if not found or (self.loose < self.place and not self._may_name()):
             return False
         after = self.text[found.end() : found.end() + 1]
+        if found.group()[0].isalpha() and "\u4e00" <= after <= "\u9fff":
+            return False
         last = self.parts[-1].level if self.parts and self.loose == self.place else None
         ends = after in ("", ",") or bool(grammar.RELATION.match(self.text, found.end()))
         if not ends and last != Level.road and (last is None or last < Level.number):
@@ -246,6 +254,9 @@ class _Reading:
         elif len(piece) > 1 or not self.parts:
             self.notes.append(piece)
 
+    def _name_at(self, level: Level) -> str:
+        return next((part.name for part in self.parts if part.level == level), "")
+
     def _add_doors(self, level: Level, name: str, said: str) -> None:
         """17号2-1-1401号: what follows a number in one chain is building, unit and room."""
         if level == Level.building and said.endswith("号") and "-" in name:
@@ -263,6 +274,8 @@ class _Reading:
 
     def _add(self, level: Level, name: str, said: str) -> None:
         name = _road(name) if level == Level.road else name
+        if level == Level.community and name not in ("", self._name_at(level)) and self._name_at(level):
+            level = Level.estate  # a village that a community has grown around
         if level in _MANY:
             self.parts = [part for part in self.parts if (part.level, part.name) != (level, name)]
         elif any(part.level == level for part in self.parts):
@@ -281,6 +294,8 @@ def _spread(last: Level | None, pieces: list[str]) -> list[tuple[Level, str]]:
         return []
     if last in (Level.unit, Level.floor):
         return [(Level.room, "-".join(pieces))]
+    if last == Level.building and len(pieces) == 1:
+        return [(Level.floor, pieces[0][:-1]) if re.fullmatch(r"\d{1,2}F", pieces[0]) else (Level.room, pieces[0])]
     if last == Level.building:
         return _named_pieces((Level.unit, Level.room), pieces)
     if len(pieces) == 1:
@@ -299,6 +314,10 @@ def _one(last: Level | None, piece: str) -> list[tuple[Level, str]]:
     lettered = re.fullmatch(r"([A-Z])(\d{3,4})", piece)
     if lettered and last in (Level.estate, Level.section, None):
         return [(Level.building, lettered.group(1)), (Level.room, lettered.group(2))]
+    if re.fullmatch(r"\d{1,2}F", piece):
+        return [(Level.floor, piece[:-1])]
+    if re.fullmatch(r"\d{1,3}[A-Z]\d*", piece):
+        return [(Level.room, piece)]
     digits = re.sub(r"\D", "", piece)
     return [(Level.room if len(digits) >= 3 or last == Level.number else Level.building, piece)]
 
