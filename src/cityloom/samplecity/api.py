@@ -13,7 +13,19 @@ from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
 from cityloom.samplecity import spec
 from cityloom.samplecity.contracts import PlannedAddress, PlannedDelivery, PlannedSpelling, PlannedWish
-from cityloom.samplecity.rules import addressbook, chance, drafts, dress, facilities, files, geometry, layout, population, spellings, times
+from cityloom.samplecity.rules import (
+    addressbook,
+    chance,
+    drafts,
+    dress,
+    facilities,
+    files,
+    geometry,
+    layout,
+    population,
+    spellings,
+    times,
+)
 from cityloom.samplecity.rules.drafts import State
 from cityloom.samplecity.rules.habits import HABITS
 from cityloom.samplecity.rules.layout import Communities, Part

@@ -1,1 +1,1 @@
-"""Decisions of registers, without I/O."""
+"""Decisions of the registers, without I/O."""

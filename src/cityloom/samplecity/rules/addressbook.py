@@ -206,7 +206,9 @@ class Writer:
     def _split(self, gate: Gate, since: date) -> Iterator[PlannedAddress]:
         """12号 became 12-1号, which has what was in it, and 12-2号, which is new."""
         now = list(self._subtree(gate, gate.road, f"{gate.number}-1", CHANGED, None, None))
-        other = list(self._subtree(Gate(gate.road, 0, gate.nodes[:1]), gate.road, f"{gate.number}-2", CHANGED, None, None))
+        other = list(
+            self._subtree(Gate(gate.road, 0, gate.nodes[:1]), gate.road, f"{gate.number}-2", CHANGED, None, None)
+        )
         old = list(self._subtree(gate, gate.road, gate.number, since, CHANGED, [each.code for each in now]))
         yield from (*now, *other)
         yield msgspec.structs.replace(old[0], replaced_by=(now[0].code, other[0].code))

@@ -17,7 +17,8 @@ Dice = Callable[[str], float]
 
 _WIDE = str.maketrans("0123456789ABCDEF-", "０１２３４５６７８９ＡＢＣＤＥＦ－")
 _TRADITIONAL = str.maketrans(
-    "区号栋单楼层东龙华门宝罗岭兴园广场厦庄苑乡镇街头盐坝坑马湾铁桥观沟", "區號棟單樓層東龍華門寶羅嶺興園廣場廈莊苑鄉鎮街頭鹽壩坑馬灣鐵橋觀溝"
+    "区号栋单楼层东龙华门宝罗岭兴园广场厦庄苑乡镇街头盐坝坑马湾铁桥观沟",
+    "區號棟單樓層東龍華門寶羅嶺興園廣場廈莊苑鄉鎮街頭鹽壩坑馬灣鐵橋觀溝",
 )
 _NUMERALS = "零一二三四五六七八九"
 _MISTAKEN = {"华": "花", "新": "心", "福": "富", "明": "名", "景": "井", "和": "河", "安": "按", "康": "唐", "泰": "秦"}
@@ -65,7 +66,9 @@ def _absent(address: PlannedAddress, names: Names, dice: Dice) -> str:
     if kind < 0.3:
         return _ELSEWHERE[int(dice("city") * len(_ELSEWHERE))] + _written(steps)
     if kind < 0.6:
-        return _frame(address, dice) + _written([steps[0], ("number", f"{2001 + int(dice('far') * 900)}号"), *steps[2:]])
+        return _frame(address, dice) + _written(
+            [steps[0], ("number", f"{2001 + int(dice('far') * 900)}号"), *steps[2:]]
+        )
     if kind < 0.8 or address.level != "room":
         road = "漱石" + names.road_endings[int(dice("road") * len(names.road_endings))]
         return _frame(address, dice) + _written([("road", road), steps[1]])
@@ -133,7 +136,9 @@ def _numerals(level: str, name: str) -> str:
 
 def _amount(number: int) -> str:
     tens, ones = divmod(number, 10)
-    return ("" if not tens else "十" if tens == 1 else _NUMERALS[tens] + "十") + (_NUMERALS[ones] if ones or not tens else "")
+    return ("" if not tens else "十" if tens == 1 else _NUMERALS[tens] + "十") + (
+        _NUMERALS[ones] if ones or not tens else ""
+    )
 
 
 def _other_words(level: str, name: str) -> str:
@@ -163,7 +168,11 @@ def _wide(text: str, names: Names, dice: Dice) -> str:
 def _spaced(text: str, names: Names, dice: Dice) -> str:
     where = 1 + int(dice("where") * max(1, len(text) - 2))
     inside = text[where - 1 : where + 1]
-    return text if inside.isalnum() and inside.isascii() else text[:where] + ("  ", "　", "\t")[len(text) % 3] + text[where:]
+    return (
+        text
+        if inside.isalnum() and inside.isascii()
+        else text[:where] + ("  ", "　", "\t")[len(text) % 3] + text[where:]
+    )
 
 
 def _traditional(text: str, names: Names, dice: Dice) -> str:
@@ -176,7 +185,9 @@ def _noted(text: str, names: Names, dice: Dice) -> str:
 
 
 def _pasted(text: str, names: Names, dice: Dice) -> str:
-    phone = f"13{int(dice('phone') * 10):01d}0000{int(dice('digits') * 10000):04d}"  # 0000 in its midst was never given out
+    phone = (
+        f"13{int(dice('phone') * 10):01d}0000{int(dice('digits') * 10000):04d}"  # 0000 in its midst was never given out
+    )
     return f"地址：{text} 电话：{phone}" if dice("order") < 0.5 else f"{phone}，{text}"
 
 

@@ -35,7 +35,9 @@ ROAD_TAIL = re.compile(rf"[东西南北中]?(?:{ROADS}|道)(?!道)")
 """What makes a division's name the beginning of a road's: 新村 before 路."""
 
 _NEXT_DOOR = rf"(?=$|[,-]|[A-Z0-9]|[甲乙丙丁]|第|[{HAN}]+(?:期|区|栋|幢|座|号|单元|层|楼|室)|(?:{SIDE})(?:区|座|栋|门|苑)|负|地下)"
-_NO_ENDING = rf"(?![东西南北中]?(?:{ROADS}|小区|花园|新村|社区|村|大厦|广场|公寓|市场|中心|学校|小学|中学|医院|宿舍|区(?!政)))"
+_NO_ENDING = (
+    rf"(?![东西南北中]?(?:{ROADS}|小区|花园|新村|社区|村|大厦|广场|公寓|市场|中心|学校|小学|中学|医院|宿舍|区(?!政)))"
+)
 _NAME = r"(?:[A-Z]{0,3}\d{0,4})?[\u4e00-\u9fff]{1,11}?"
 
 NAMED = re.compile(
@@ -49,7 +51,12 @@ NAMED = re.compile(
 NAMED_LEVELS = (Level.street, Level.community, Level.road, Level.estate)
 LONG_ROAD = re.compile(r"\d{1,3}(?:路|街|巷)|\d{2,4}(?:国道|省道|县道|乡道)|[GSXY]\d{2,4}(?:国道|省道|公路|高速|线)")
 """Roads that begin with their number."""
-REGION = re.compile(rf"[\u4e00-\u9fff]{{2,6}}?(?:省|自治区|特别行政区|自治州|(?<![超夜城都门闹菜楼花集])市|自治县|新区|(?<![东南西北中小期园社校业厂宅活发税作景济游假心])区|县)(?!{ROADS}|道|场|政府|民政|委员|委会|中心|[东西南北]路)")
+REGION = re.compile(
+    r"[\u4e00-\u9fff]{2,6}?(?:省|自治区|特别行政区|自治州|(?<![超夜城门闹菜楼花集])市|自治县|新区|县|"
+    r"(?<![东西南北小期园社校业厂宅活发税作景济游假心])区)"
+    rf"(?!{ROADS}|场|政府|民政|委员|委会|中心|[东西南北]路)"
+)
+"""A division that no list has; only where a text begins. Not every 区 and 市 is one: 工业区, 超市."""
 
 _MORE = r"(?P<more>(?:-|之|附)\d{1,3}(?:号(?![楼栋幢座房室铺])|(?![-\dA-Z栋幢座单层楼室房期]))|)"
 """A number behind the number: 12号之3, 12号附3号."""
@@ -70,6 +77,8 @@ DOORS: tuple[tuple[Level, re.Pattern[str]], ...] = tuple(
 _PLAIN = r"(?:\d{1,3}[A-Z]\d{1,3}|[A-Z]{0,2}\d{1,5}[A-Z]?)"
 BARE = re.compile(rf"{_PLAIN}(?:-{_PLAIN}){{0,4}}(?![国省县乡]道|号?[路街巷]|\d)|[A-Z](?:-\d{{1,5}}){{1,2}}")
 """Numbers without a word, such as 3-2-502 or 1907."""
+BARE_HAN = re.compile(r"[零〇一二三四五六七八九]{3,4}(?=$|,)")
+"""A room at the end without a word, digit by digit: 五零一."""
 WING = re.compile(rf"(?P<name>[A-Z]|{SIDE})(?:座|栋|翼|塔)")
 """A part of a building that has been named already: 3栋A座."""
 

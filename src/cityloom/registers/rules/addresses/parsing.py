@@ -193,6 +193,8 @@ class _Reading:
 
     def _bare(self) -> bool:
         found = grammar.BARE.match(self.text, self.place)
+        if not found and any(part.level > Level.section for part in self.parts):
+            found = grammar.BARE_HAN.match(self.text, self.place)
         if not found or (self.loose < self.place and not self._may_name()):
             return False
         after = self.text[found.end() : found.end() + 1]
@@ -204,7 +206,7 @@ class _Reading:
             return False
         self._settle(Level.building)
         last = self.parts[-1].level if self.parts else None
-        pieces = found.group().split("-")
+        pieces = to_digits(found.group()).split("-")
         for level, name in _spread(last, pieces):
             self._add_door(level, name, name)
         self._go(found.end())
@@ -218,6 +220,8 @@ class _Reading:
         level = next((each for each in grammar.NAMED_LEVELS if named.get(each.name)), Level.road)
         level = Level.estate if named.get("standing") else level
         said = found.group()
+        if level == Level.street and len(said) == 2:
+            return False  # a 镇 or 乡 has a name of its own
         self._settle(level)
         self._add(level, _land(level, said), said)
         self._go(found.end())
