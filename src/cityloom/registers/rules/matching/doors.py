@@ -88,9 +88,16 @@ def _on_floor(room: str, floor: str) -> bool:
 
 def _steps(library: Library, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
     """Where a door is: entry, entries in between that the text does not name, credit."""
+    found = list(_steps_at(library, entry, door, day))
+    if found or library.holds(entry, day):
+        yield from found
+        return
+    for heir in library.heirs(entry, day):  # what lies behind a door that has another number now
+        yield from _steps_at(library, heir, door, day)
+
+
+def _steps_at(library: Library, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
     direct = _pick(library, entry, door.level, door.name, day)
-    if direct is None:
-        direct = _elsewhere(library, entry, door, day)
     if direct is not None:
         yield direct, (), 1.0
         return
@@ -112,17 +119,6 @@ def _pick(library: Library, entry: int, level: Level, name: str, day: date) -> i
     if len(found) > 1:
         found.sort(key=lambda each: (not library.holds(each, day), -library.since(each)))
     return found[0] if found else None
-
-
-def _elsewhere(library: Library, entry: int, door: Said, day: date) -> int | None:
-    """The door at what the entry has become."""
-    if library.holds(entry, day):
-        return None
-    for heir in library.heirs(entry, day):
-        found = _pick(library, heir, door.level, door.name, day)
-        if found is not None:
-            return found
-    return None
 
 
 def _through(
