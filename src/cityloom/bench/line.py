@@ -28,6 +28,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     p95_ms: float | None = None
     peak_mib: int | None = None
     """Largest memory of all processes of the city together (proportional set size)."""
+    precision: float | None = None
+    """Of what was taken, how much was right."""
+    recall: float | None = None
+    """Of what there was, how much was taken rightly."""
     baseline: str | None = None
     """The plain engine or peer that did the same work in the same run."""
     ratio: float | None = None

@@ -119,7 +119,7 @@ def wishes(plan: Plan, chosen: packs.Packs) -> list[PlannedWish]:
 
 
 def addresses(plan: Plan, count: int) -> Iterator[PlannedAddress]:
-    """The library of standard addresses that the keeper of addresses would have: about `count`, parents first.
+    """The library of standard addresses that the keeper of addresses would have: `count` and some more, parents first.
 
     Those that were renamed, renumbered, split or given up are there too, with their last day and what they became. The
     roads and estates are not those of the people's files, which are made up without a library.

@@ -62,7 +62,7 @@ class Coder:
 
 
 def addresses(seed: int, communities: Communities, names: Names, count: int) -> Iterator[PlannedAddress]:
-    """About `count` addresses (never fewer by more than a hundredth), parents before what lies in them."""
+    """At least `count` addresses, parents before what lies in them. Every community has a gate, so small counts give more."""
     key = chance.key(seed, "addresses", count)
     quotas = chance.share(count, communities.weight)
     coder = Coder()

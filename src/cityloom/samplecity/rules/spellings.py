@@ -196,12 +196,30 @@ def _mistaken(text: str, names: Names, dice: Dice) -> str:
     return text if place is None else text[:place] + _MISTAKEN[text[place]] + text[place + 1 :]
 
 
+def _named(text: str, names: Names, dice: Dice) -> str:
+    """What is there, behind the address: 12号农业银行."""
+    return text + names.landmarks[int(dice("business") * len(names.landmarks))]
+
+
+def _listed(text: str, names: Names, dice: Dice) -> str:
+    return text.replace("街道", "街道，", 1).replace("号", "号、", 1)
+
+
+def _shortened(text: str, names: Names, dice: Dice) -> str:
+    return text.replace("街道", "", 1) if "街道办" not in text else text
+
+
+def _crossing(text: str, names: Names, dice: Dice) -> str:
+    first, second = (names.roads[int(dice(name) * len(names.roads))] for name in ("first road", "second road"))
+    return f"{text}（{first}与{second}交汇处）"
+
+
 def _province(text: str, names: Names, dice: Dice) -> str:
     return ("广东省" if text.startswith("深圳") else "江苏省" if text.startswith("盐城") else "") + text
 
 
 _NOISES: tuple[tuple[Callable[[str, Names, Dice], str], str], ...] = (
-    (_province, "province"), (_mistaken, "mistaken"), (_wide, "wide"), (_spaced, "spaced"),
+    (_shortened, "shortened"), (_named, "named"), (_crossing, "crossing"), (_listed, "listed"), (_province, "province"), (_mistaken, "mistaken"), (_wide, "wide"), (_spaced, "spaced"),
     (_traditional, "traditional"), (_noted, "noted"), (_pasted, "pasted"),
 )  # fmt: skip
 """In the order in which they are done."""

@@ -198,7 +198,7 @@ class _Reading:
         if not found or (self.loose < self.place and not self._may_name()):
             return False
         after = self.text[found.end() : found.end() + 1]
-        if found.group()[0].isalpha() and "\u4e00" <= after <= "\u9fff":
+        if found.group()[0].isalpha() and "-" not in found.group() and "\u4e00" <= after <= "\u9fff":
             return False
         last = self.parts[-1].level if self.parts and self.loose == self.place else None
         ends = after in ("", ",") or bool(grammar.RELATION.match(self.text, found.end()))

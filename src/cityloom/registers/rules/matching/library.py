@@ -21,6 +21,7 @@ NAMED = (Level.community, Level.group, Level.road, Level.estate)
 """Levels by which an address is looked up; what is below is found from there."""
 _NAME_BITS, _LEVEL_BITS = 24, 4
 _STILL = date.max.toordinal()
+MOST_ALIKE = 40
 ALIKE = 66
 """Similarity of names in percent (Indel) below which none is proposed: one wrong character in three."""
 
@@ -185,10 +186,10 @@ class Library:
         return inside
 
     def similar(self, level: Level, name: str) -> list[tuple[str, float]]:
-        """Up to five other names of a level that are nearly this one, and how near (0–1)."""
+        """Other names of a level that are nearly this one, the nearest first, and how near (0–1)."""
         names = self._similar.get(level, [])
-        found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=6)
-        return [(other, score / 100) for other, score, _ in found if other != name][:5]
+        found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=MOST_ALIKE)
+        return [(other, score / 100) for other, score, _ in found if other != name]
 
     def path(self, entry: int) -> list[int]:
         """The entry and what it lies in, from the widest on."""

@@ -13,6 +13,8 @@ from cityloom.registers.rules.matching.scoring import Decision, Finding, Verdict
 
 MOST_BASES = 24
 """Entries of one name that are looked into when none of them has the door that the text names."""
+MOST_NAMES = 6
+"""Names nearly like one in the text that are looked into, those in its division first."""
 SHOWN = 5
 """Alternatives that are told."""
 
@@ -96,7 +98,8 @@ def _best(library: Library, parsed: Parsed, day: date) -> list[_Found]:
             )
         if any(each.score >= scoring.MATCHED for each in found.values()):
             break
-    if not any(each.score > scoring.CONTRADICTED for each in found.values()):
+    enough = scoring.CONTRADICTED - (0.01 if parsed.relation else 0)
+    if not any(each.score > enough for each in found.values()):
         for base, near in _similar_bases(library, parsed):
             _consider(library, parsed, day, found, base, near)
     return sorted(found.values(), key=lambda each: (-each.score, library.codes[each.entry]))
@@ -157,8 +160,11 @@ def _similar_bases(library: Library, parsed: Parsed) -> Iterator[tuple[int, Find
     for part in reversed(parsed.parts):
         if part.level not in (Level.estate, Level.road):
             continue
+        near, far = [], []
         for name, likeness in library.similar(part.level, part.name):
-            bases = library.bases(part.level, name, parsed.division) or library.bases(part.level, name)
+            bases = library.bases(part.level, name, parsed.division)
+            (near if bases else far).append((name, likeness, bases or library.bases(part.level, name)))
+        for name, likeness, bases in [*near, *far][:MOST_NAMES]:
             for base in _promising(library, bases, parsed)[:MOST_BASES]:
                 yield base, finding(part.level, Verdict.similar, part.said, name, likeness)
 
