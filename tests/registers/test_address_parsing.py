@@ -5,7 +5,6 @@ import itertools
 from pathlib import Path
 
 import pytest
-from registers.address_kit import gazetteer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from cityloom.registers.rules.addresses.gazetteer import Gazetteer
 from cityloom.registers.rules.addresses.levels import Level, Parsed, write
 from cityloom.registers.rules.addresses.numerals import to_digits, to_han
 from cityloom.registers.rules.addresses.parsing import canonical, parse
+from registers.address_kit import gazetteer
 
 with (Path(__file__).parent / "addresses.csv").open(encoding="utf-8", newline="") as file:
     TABLE = [(row["text"], row["parts"], row["relation"]) for row in csv.DictReader(file)]

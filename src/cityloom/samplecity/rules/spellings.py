@@ -120,7 +120,7 @@ def _frame_and_doors(address: PlannedAddress, dice: Dice) -> tuple[str, str]:
     return frame + _written(steps, _floored), "with floor"
 
 
-def _written(steps: Steps, spell: Callable[[str, str], str] = lambda level, name: name) -> str:
+def _written(steps: Steps, spell: Callable[[str, str], str] = lambda _, name: name) -> str:
     return "".join(spell(level, name) for level, name in steps)
 
 
@@ -161,11 +161,11 @@ def _dashed(steps: Steps) -> str:
     return _written(begin) + "-".join(plain) if len(plain) > 1 else _written(steps)
 
 
-def _wide(text: str, names: Names, dice: Dice) -> str:
+def _wide(text: str, _names: Names, _dice: Dice) -> str:
     return text.translate(_WIDE)
 
 
-def _spaced(text: str, names: Names, dice: Dice) -> str:
+def _spaced(text: str, _names: Names, dice: Dice) -> str:
     where = 1 + int(dice("where") * max(1, len(text) - 2))
     inside = text[where - 1 : where + 1]
     return (
@@ -175,7 +175,7 @@ def _spaced(text: str, names: Names, dice: Dice) -> str:
     )
 
 
-def _traditional(text: str, names: Names, dice: Dice) -> str:
+def _traditional(text: str, _names: Names, _dice: Dice) -> str:
     return text.translate(_TRADITIONAL)
 
 
@@ -184,14 +184,14 @@ def _noted(text: str, names: Names, dice: Dice) -> str:
     return f"{text}（{landmark}旁）" if dice("bracket") < 0.6 else f"{text}({landmark}楼上)"
 
 
-def _pasted(text: str, names: Names, dice: Dice) -> str:
+def _pasted(text: str, _names: Names, dice: Dice) -> str:
     phone = (
         f"13{int(dice('phone') * 10):01d}0000{int(dice('digits') * 10000):04d}"  # 0000 in its midst was never given out
     )
     return f"地址：{text} 电话：{phone}" if dice("order") < 0.5 else f"{phone}，{text}"
 
 
-def _mistaken(text: str, names: Names, dice: Dice) -> str:
+def _mistaken(text: str, _names: Names, _dice: Dice) -> str:
     place = next((place for place, sign in enumerate(text) if sign in _MISTAKEN and place > 9), None)
     return text if place is None else text[:place] + _MISTAKEN[text[place]] + text[place + 1 :]
 
@@ -201,11 +201,11 @@ def _named(text: str, names: Names, dice: Dice) -> str:
     return text + names.landmarks[int(dice("business") * len(names.landmarks))]
 
 
-def _listed(text: str, names: Names, dice: Dice) -> str:
+def _listed(text: str, _names: Names, _dice: Dice) -> str:
     return text.replace("街道", "街道，", 1).replace("号", "号、", 1)
 
 
-def _shortened(text: str, names: Names, dice: Dice) -> str:
+def _shortened(text: str, _names: Names, _dice: Dice) -> str:
     return text.replace("街道", "", 1) if "街道办" not in text else text
 
 
@@ -214,12 +214,13 @@ def _crossing(text: str, names: Names, dice: Dice) -> str:
     return f"{text}（{first}与{second}交汇处）"
 
 
-def _province(text: str, names: Names, dice: Dice) -> str:
+def _province(text: str, _names: Names, _dice: Dice) -> str:
     return ("广东省" if text.startswith("深圳") else "江苏省" if text.startswith("盐城") else "") + text
 
 
 _NOISES: tuple[tuple[Callable[[str, Names, Dice], str], str], ...] = (
-    (_shortened, "shortened"), (_named, "named"), (_crossing, "crossing"), (_listed, "listed"), (_province, "province"), (_mistaken, "mistaken"), (_wide, "wide"), (_spaced, "spaced"),
+    (_shortened, "shortened"), (_named, "named"), (_crossing, "crossing"), (_listed, "listed"),
+    (_province, "province"), (_mistaken, "mistaken"), (_wide, "wide"), (_spaced, "spaced"),
     (_traditional, "traditional"), (_noted, "noted"), (_pasted, "pasted"),
 )  # fmt: skip
 """In the order in which they are done."""

@@ -160,7 +160,8 @@ def _similar_bases(library: Library, parsed: Parsed) -> Iterator[tuple[int, Find
     for part in reversed(parsed.parts):
         if part.level not in (Level.estate, Level.road):
             continue
-        near, far = [], []
+        near: list[tuple[str, float, list[int]]] = []
+        far: list[tuple[str, float, list[int]]] = []
         for name, likeness in library.similar(part.level, part.name):
             bases = library.bases(part.level, name, parsed.division)
             (near if bases else far).append((name, likeness, bases or library.bases(part.level, name)))
