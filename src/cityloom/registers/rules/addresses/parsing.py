@@ -206,6 +206,8 @@ class _Reading:
             return False
         self._settle(Level.building)
         last = self.parts[-1].level if self.parts else None
+        if last != Level.road:
+            last = max((part.level for part in self.parts), default=None)
         pieces = to_digits(found.group()).split("-")
         for level, name in _spread(last, pieces):
             self._add_door(level, name, name)
@@ -263,7 +265,7 @@ class _Reading:
 
     def _add_doors(self, level: Level, name: str, said: str) -> None:
         """17号2-1-1401号: what follows a number in one chain is building, unit and room."""
-        if level == Level.building and said.endswith("号") and "-" in name:
+        if level == Level.building and said.endswith("号") and re.search(r"-\d{3}|-.*-", name):
             for each, piece in _spread(Level.number, name.split("-")):
                 self._add_door(each, piece, said)
         else:

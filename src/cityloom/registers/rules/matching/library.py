@@ -20,6 +20,8 @@ from cityloom.registers.rules.addresses.parsing import canonical
 NAMED = (Level.community, Level.group, Level.road, Level.estate)
 """Levels by which an address is looked up; what is below is found from there."""
 _NAME_BITS, _LEVEL_BITS = 24, 4
+_LEVELS = (Level.province, *Level)
+"""By number; there is no level 0."""
 _STILL = date.max.toordinal()
 MOST_ALIKE = 40
 ALIKE = 66
@@ -109,7 +111,7 @@ class Library:
 
     def level(self, entry: int) -> Level:
         """Its level."""
-        return Level(self._level[entry])
+        return _LEVELS[self._level[entry]]
 
     def parent(self, entry: int) -> int:
         """What it lies in, or -1."""
