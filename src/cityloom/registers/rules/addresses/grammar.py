@@ -35,14 +35,17 @@ ROAD_TAIL = re.compile(rf"[东西南北中]?(?:{ROADS}|道)(?!道)")
 """What makes a division's name the beginning of a road's: 新村 before 路."""
 
 _NEXT_DOOR = rf"(?=$|[,-]|[A-Z0-9]|[甲乙丙丁]|第|[{HAN}]+(?:期|区|栋|幢|座|号|单元|层|楼|室)|(?:{SIDE})(?:区|座|栋|门|苑)|负|地下)"
-_NO_ENDING = rf"(?![东西南北中]?(?:{ROADS}|小区|花园|新村|社区|村|大厦|广场|公寓|市场|中心|学校|小学|中学|医院|宿舍|酒店|宾馆|商场|区(?!政)))"
+_NO_ENDING = (
+    rf"(?![东西南北中]?(?:{ROADS}|小区|花园|新村|社区|村|大厦|广场|公寓|市场|中心|学校|小学|中学|医院|宿舍|酒店|宾馆|商场|"
+    r"区(?!政)))"
+)
 _NAME = r"(?:[A-Z]{0,3}\d{0,4})?[\u4e00-\u9fff]{1,11}?"
 
 NAMED = re.compile(
     rf"(?P<standing>(?:{STANDING}){_NO_ENDING})|(?P<stem>{_NAME})(?:"
     rf"(?P<street>{STREETS})(?![东西南北中]?(?:{ROADS}|新村|村))|"
     rf"(?P<community>(?:{COMMUNITIES}){_NO_ENDING})|"
-    rf"(?P<road>(?:\d{{1,3}}号?|[A-Z])?(?:{ROADS})(?:[东西南北中]段|[东西南北中](?=\d))?{_NO_ENDING}(?![口边段灯]|道)|(?:{WEAK_ROADS}){_NEXT_DOOR})|"
+    rf"(?P<road>(?:\d{{1,3}}号?|[A-Z])?(?:{ROADS})(?:[东西南北中]段|[东西南北中](?=\d{{1,5}}(?:号|$|,)))?{_NO_ENDING}(?![口边段灯]|道)|(?:{WEAK_ROADS}){_NEXT_DOOR})|"
     rf"(?P<estate>(?:{ESTATES}){_NO_ENDING}|(?:{WEAK_ESTATES}){_NEXT_DOOR})"
     rf")"
 )

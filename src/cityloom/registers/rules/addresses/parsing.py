@@ -302,6 +302,8 @@ def _spread(last: Level | None, pieces: list[str]) -> list[tuple[Level, str]]:
         return [(Level.room, "-".join(pieces))]
     if last == Level.building and len(pieces) == 1:
         return [(Level.floor, pieces[0][:-1]) if re.fullmatch(r"\d{1,2}F", pieces[0]) else (Level.room, pieces[0])]
+    if last == Level.building and len(re.sub(r"\D", "", pieces[0])) > 2:
+        return [(Level.room, "-".join(pieces))]  # 4102-3: rooms that were divided, not units
     if last == Level.building:
         return _named_pieces((Level.unit, Level.room), pieces)
     if len(pieces) == 1:

@@ -20,7 +20,7 @@ from cityloom.registers.rules.addresses.parsing import canonical
 NAMED = (Level.community, Level.group, Level.road, Level.estate)
 """Levels by which an address is looked up; what is below is found from there."""
 _NAME_BITS, _LEVEL_BITS = 24, 4
-_LEVELS = (Level.province, *Level)
+_LEVELS: tuple[Level, ...] = (Level.province, *Level)
 """By number; there is no level 0."""
 _STILL = date.max.toordinal()
 MOST_ALIKE = 40
