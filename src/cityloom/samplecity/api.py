@@ -13,8 +13,20 @@ import pyarrow as pa
 from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
 from cityloom.samplecity import spec
-from cityloom.samplecity.contracts import PlannedDelivery, PlannedWish
-from cityloom.samplecity.rules import chance, drafts, dress, facilities, files, geometry, layout, population, times
+from cityloom.samplecity.contracts import PlannedAddress, PlannedDelivery, PlannedSpelling, PlannedWish
+from cityloom.samplecity.rules import (
+    addressbook,
+    chance,
+    drafts,
+    dress,
+    facilities,
+    files,
+    geometry,
+    layout,
+    population,
+    spellings,
+    times,
+)
 from cityloom.samplecity.rules.drafts import State
 from cityloom.samplecity.rules.habits import HABITS
 from cityloom.samplecity.rules.layout import Communities, Part
@@ -117,6 +129,20 @@ def infants(plan: Plan) -> Iterator[tuple[str, str]]:
         certificates = recipe.frame(scene, roll, every, 0 * every)["certificate_number"]
         numbers = scene.people.id_number.take(pa.array(roll.subject))
         yield from zip(certificates.to_pylist(), numbers.to_pylist(), strict=True)
+
+
+def addresses(plan: Plan, count: int) -> Iterator[PlannedAddress]:
+    """The library of standard addresses that the keeper of addresses would have: `count` and some more, parents first.
+
+    Those that were renamed, renumbered, split or given up are there too, with their last day and what they became. The
+    roads and estates are not those of the people's files, which are made up without a library.
+    """
+    return addressbook.addresses(plan.seed, plan.world.communities, plan.world.names, count)
+
+
+def misspellings(plan: Plan, count: int, stride: int) -> Iterator[PlannedSpelling]:
+    """How people write every `stride`-th address of that library, about, and which address they mean."""
+    return spellings.spellings(plan.seed, plan.world.names, addresses(plan, count), stride)
 
 
 def _some(
@@ -242,8 +268,9 @@ def _communities(seed: int, folder: Path, city: City, census: tuple[District, ..
     order = {district.code: place for place, district in enumerate(census)}
     shapes = geometry.shapes(_features(folder, city.districts))
     longitude, latitude = geometry.centres(seed, found, shapes, city.inside)
-    names = tuple(city.title.zh + districts[place.code[:6]].zh + streets[place.parent].zh + place.zh for place in found)
+    steps = tuple((city.title.zh, districts[place.code[:6]].zh, streets[place.parent].zh, place.zh) for place in found)
     number = np.array([order[place.code[:6]] for place in found], np.int64)
     return Communities(
-        tuple(place.code for place in found), names, number, layout.weights(seed, tuple(found)), longitude, latitude
-    )
+        tuple(place.code for place in found), tuple("".join(each) for each in steps), steps, number,
+        layout.weights(seed, tuple(found)), longitude, latitude,
+    )  # fmt: skip
