@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cityloom.bench import calendar, catalogue, exchange, line, sharing, start
+from cityloom.bench import calendar, catalogue, exchange, line, planning, sharing, start
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
@@ -14,7 +14,9 @@ BENCHES: dict[str, Callable[[bool, Talk], None]] = {
     "catalogue": catalogue.run,
     "exchange": exchange.run,
     "grants": sharing.grants,
+    "population": planning.population,
     "query": sharing.query,
+    "siting": planning.siting,
     "start": start.run,
 }
 

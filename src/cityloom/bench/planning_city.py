@@ -107,7 +107,7 @@ def by_hand(on: date) -> str:
             WHEN low AND bits & 8 > 0 AND bits & 48 > 0 THEN 'N' END AS class
         FROM flagged
     ), home AS (
-        SELECT {number.format("code")} AS home, community AS lies_in,
+        SELECT {number.format("code")} AS home, community::BIGINT AS lies_in,
             floor((longitude - 73) * 111320 * cos(radians(22.6)) / 500)::BIGINT * 1000000 + floor((latitude - 3) * 110574 / 500)::BIGINT AS cell
         FROM dwelling
     ), placed AS (
@@ -115,12 +115,13 @@ def by_hand(on: date) -> str:
             (place >> 57) % 2 = 1 AS inside, place & ((1::BIGINT << 40) - 1) AS spot
         FROM classed WHERE class IS NOT NULL
     ), joined AS (
-        SELECT placed.*, CASE WHEN inside THEN lies_in ELSE lpad(spot::VARCHAR, 12, '0') END AS community, cell
+        SELECT placed.*, CASE WHEN inside THEN lies_in ELSE spot END AS community, cell
         FROM placed LEFT JOIN home ON CASE WHEN inside THEN spot END = home
+    ), counted AS (
+        SELECT community, coalesce(cell, -1) AS cell, class, school, payer, rental, linked, transacted, count(*) AS persons
+        FROM joined GROUP BY ALL
     )
-    SELECT coalesce(community, '') AS community, coalesce(cell, -1) AS cell, class, school, payer, rental, linked, transacted,
-        count(*) AS persons
-    FROM joined GROUP BY ALL
+    SELECT * REPLACE (coalesce(lpad(community::VARCHAR, 12, '0'), '') AS community) FROM counted
     """
 
 
@@ -129,4 +130,43 @@ SELECT left(community, 6) AS district, left(community, 9) AS street, community, 
 FROM plain GROUP BY GROUPING SETS (
     (class), (district, class), (street, class), (community, class), (cell, class), (), (district), (street), (community), (cell)
 ) HAVING sum(persons) >= 10
+"""
+
+
+def lay_out(connection: duckdb.DuckDBPyConnection, cells: int) -> None:
+    """Inhabited cells of 250 m round a dozen centres of a city 80 km long, 600 centres that are there; each cell a candidate."""
+    connection.execute("CREATE MACRO draw(i, salt, n) AS (hash(i * 97 + salt) % n::UBIGINT)::BIGINT")
+    connection.execute(
+        f"""
+        CREATE TABLE demand AS
+        WITH spot AS (
+            SELECT draw(i, 1, 12) AS hub, draw(i, 2, 10000) / 10000.0 * 2 * pi() AS turn, draw(i, 3, 10000) / 10000.0 AS far, i
+            FROM range({3 * cells}) r(i)
+        ), placed AS (
+            SELECT floor((hub * 7000 + far * far * 14000 * cos(turn)) / 250)::BIGINT AS c,
+                floor((hub % 3 * 12000 + far * far * 14000 * sin(turn)) / 250)::BIGINT AS r, 1 + draw(i, 4, 900) AS persons
+            FROM spot
+        )
+        SELECT (c + 1000) * 1000000 + r + 1000 AS cell, sum(persons)::BIGINT AS persons, c * 250.0 + 125 AS x, r * 250.0 + 125 AS y
+        FROM placed GROUP BY c, r
+        """
+    )
+    connection.execute("CREATE TABLE candidate AS SELECT cell AS site, x, y FROM demand")
+    connection.execute(
+        "CREATE TABLE centre AS SELECT cell AS site, x + 60 AS x, y FROM demand ORDER BY hash(cell) LIMIT 600"
+    )
+
+
+RANKED_BY_HAND = """
+WITH near AS (
+    SELECT d.cell, d.persons, s.site, 1.3 * sqrt((d.x - s.x) ** 2 + (d.y - s.y) ** 2) AS metres
+    FROM (
+        SELECT * FROM demand d WHERE NOT EXISTS (
+            FROM centre c WHERE c.x BETWEEN d.x - 1000 / 1.3 AND d.x + 1000 / 1.3 AND 1.3 * sqrt((d.x - c.x) ** 2 + (d.y - c.y) ** 2) <= 1000
+        )
+    ) d JOIN (SELECT *, floor(x * 1.3 / 1000)::BIGINT AS column, floor(y * 1.3 / 1000)::BIGINT AS line, unnest([-1, 0, 1]) AS dx FROM candidate) s
+    ON floor(d.x * 1.3 / 1000)::BIGINT = s.column + s.dx AND abs(floor(d.y * 1.3 / 1000)::BIGINT - s.line) <= 1
+)
+SELECT site, sum(persons)::BIGINT AS newly_covered, sum(persons * metres) / sum(persons) AS metres
+FROM near WHERE metres <= 1000 GROUP BY site ORDER BY newly_covered DESC, metres, site
 """
