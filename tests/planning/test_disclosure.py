@@ -210,7 +210,9 @@ def test_a_cell_given_twice_is_refused() -> None:
 
 
 def test_contributions_are_protected_by_offsets_of_their_own() -> None:
-    table = pa.table({"area": ["440301"] * 3, "school": [True, False, True], "rental": [True, True, False], "persons": [4, 40, 400]})
+    table = pa.table(
+        {"area": ["440301"] * 3, "school": [True, False, True], "rental": [True, True, False], "persons": [4, 40, 400]}
+    )
     protected = disclosure.protect(table, ("area", "school", "rental"), KEY, PLAIN, "contributions")
     told = disclosure.shown(protected, ("area", "school", "rental"), PLAIN).to_pylist()
     hidden = [row for row in told if row["persons"] is None]

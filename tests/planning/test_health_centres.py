@@ -16,7 +16,9 @@ THERE = pa.table(
         "code": ["1", "2", "3", "4", "5"],
         "community": ["A", "B", "C", "C", "E"],
         "kind": ["B100", "B100", "B100", "B200", "D200"],
-        "opened_on": pa.array([date(2010, 1, 1), None, date(2026, 1, 1), date(2010, 1, 1), date(2010, 1, 1)], pa.date32()),
+        "opened_on": pa.array(
+            [date(2010, 1, 1), None, date(2026, 1, 1), date(2010, 1, 1), date(2010, 1, 1)], pa.date32()
+        ),
     }
 )
 
@@ -54,10 +56,19 @@ def test_other_readings_as_by_hand(parameters: dict[str, object], change: dict[s
 def small(seed: int, cells: int = 40, sites: int = 12) -> tuple[pa.Table, pa.Table]:
     draw = np.random.default_rng(seed)
     demand = pa.table(
-        {"cell": np.arange(cells), "persons": draw.integers(1, 500, cells), "x": draw.uniform(0, 4000, cells), "y": draw.uniform(0, 4000, cells)}
+        {
+            "cell": np.arange(cells),
+            "persons": draw.integers(1, 500, cells),
+            "x": draw.uniform(0, 4000, cells),
+            "y": draw.uniform(0, 4000, cells),
+        }
     )
     return demand, pa.table(
-        {"site": [f"s{number:02d}" for number in range(sites)], "x": draw.uniform(0, 4000, sites), "y": draw.uniform(0, 4000, sites)}
+        {
+            "site": [f"s{number:02d}" for number in range(sites)],
+            "x": draw.uniform(0, 4000, sites),
+            "y": draw.uniform(0, 4000, sites),
+        }
     )
 
 
@@ -82,7 +93,9 @@ def test_reach_is_every_pair_within_the_way() -> None:
 
 
 def test_ranking_and_what_is_left_uncovered() -> None:
-    demand = pa.table({"cell": [1, 2, 3, 4], "persons": [100, 50, 100, 70], "x": [0.0, 100.0, 3000.0, 9000.0], "y": [0.0] * 4})
+    demand = pa.table(
+        {"cell": [1, 2, 3, 4], "persons": [100, 50, 100, 70], "x": [0.0, 100.0, 3000.0, 9000.0], "y": [0.0] * 4}
+    )
     there = pa.table({"site": ["old"], "x": [9100.0], "y": [0.0]})
     wanted = pa.table({"site": ["b", "a", "c"], "x": [3000.0, 0.0, 3100.0], "y": [0.0] * 3})
     data = {"demand": demand, "there": there, "wanted": wanted}
@@ -105,7 +118,9 @@ def test_the_small_case_is_the_best_of_all_choices(seed: int) -> None:
         near.setdefault(row["site"], {})[row["cell"]] = row["metres"]
 
     def worth(sites: tuple[str, ...]) -> tuple[int, float]:
-        way = {cell: min(near[site][cell] for site in sites if cell in near[site]) for site in sites for cell in near[site]}
+        way = {
+            cell: min(near[site][cell] for site in sites if cell in near[site]) for site in sites for cell in near[site]
+        }
         return sum(people[cell] for cell in way), -sum(people[cell] * metres for cell, metres in way.items())
 
     best = max(worth(sites) for sites in combinations(sorted(near), 3))

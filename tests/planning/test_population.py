@@ -101,7 +101,10 @@ def test_the_rule_as_read() -> None:
 @pytest.mark.parametrize(
     ("parameters", "change"),
     [
-        ({"payers": "intersection"}, {"R": "r1 s1 s3 t1"}),  # p1 has no fund; p2's fund is short, but p2 is not collected
+        (
+            {"payers": "intersection"},
+            {"R": "r1 s1 s3 t1"},
+        ),  # p1 has no fund; p2's fund is short, but p2 is not collected
         ({"rental_months": 13}, {"R": "p1 p2 r1 r2 s1 s3 t1"}),  # r2's year becomes thirteen months
         ({"rental_months": 5}, {"R": "p1 p2 s1 s3 t1"}),  # r1's half-year is too long ago; s1 is in school anyway
         ({"paid_months": 5}, {"R": "p1 p2 p3 r1 s1 s3 t1", "N": "p6"}),
@@ -129,7 +132,9 @@ def test_each_open_reading_changes_the_count_as_by_hand(parameters: dict[str, ob
 def test_a_person_counts_where_the_first_source_knows_her() -> None:
     data = town()
     parameters = population.Parameters(on=ON)
-    found = rows(population.counts(population.persons(sources(data), parameters), sources(data).dwelling, parameters.grid), data)
+    found = rows(
+        population.counts(population.persons(sources(data), parameters), sources(data).dwelling, parameters.grid), data
+    )
     by_place = {(row["community"], row["class"]): 0 for row in found}
     for row in found:
         by_place[row["community"], row["class"]] += row["persons"]
@@ -142,7 +147,9 @@ def test_a_person_counts_where_the_first_source_knows_her() -> None:
 def test_the_order_of_sources_is_a_parameter() -> None:
     data = town()
     parameters = population.Parameters(on=ON, places=("registered", "school", "permit"))
-    found = rows(population.counts(population.persons(sources(data), parameters), sources(data).dwelling, parameters.grid), data)
+    found = rows(
+        population.counts(population.persons(sources(data), parameters), sources(data).dwelling, parameters.grid), data
+    )
     assert all(row["cell"] == -1 for row in found)
     # registered community of h1 is B now; s1 counts at its school; r1, p3 and p6 are known nowhere
     assert {(row["community"], row["class"]): row["persons"] for row in _summed(found)} == {
@@ -178,7 +185,11 @@ def test_each_rules_contribution_and_what_was_subtracted() -> None:
 
 def test_twice_the_same_record_is_one_person() -> None:
     once = town()
-    twice = {name: pa.concat_tables([each, each]) for name, each in once.items() if name not in ("dwelling", "household", "school", "business")}
+    twice = {
+        name: pa.concat_tables([each, each])
+        for name, each in once.items()
+        if name not in ("dwelling", "household", "school", "business")
+    }
     assert classes({**once, **twice}) == classes(once)
 
 

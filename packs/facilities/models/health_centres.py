@@ -160,7 +160,9 @@ class _Cover:
 
     def _sums(self, value: NDArray[np.float64] | NDArray[np.int64]) -> NDArray[np.float64]:
         """Of each site the sum of a value of its cells."""
-        pattern = sparse.csr_array((np.ones(self.metres.nnz), self.metres.indices, self.metres.indptr), self.metres.shape)
+        pattern = sparse.csr_array(
+            (np.ones(self.metres.nnz), self.metres.indices, self.metres.indptr), self.metres.shape
+        )
         return np.asarray(pattern @ value)
 
     def cells(self, site: int) -> NDArray[np.int32]:
@@ -246,7 +248,9 @@ def _relax(cover: _Cover, number: int, known: int, rounds: int) -> tuple[float, 
     """
     weight = cover.weight.astype(np.float64)
     price = np.where(cover.times > 0, weight / np.maximum(cover.times, 1) * 0.5, weight)
-    pattern = sparse.csr_array((np.ones(cover.metres.nnz), cover.metres.indices, cover.metres.indptr), cover.metres.shape)
+    pattern = sparse.csr_array(
+        (np.ones(cover.metres.nnz), cover.metres.indices, cover.metres.indptr), cover.metres.shape
+    )
     across = pattern.T.tocsr()
     bound, sites, step, still = float("inf"), list[int](), 1.0, 0
     for _round in range(rounds):

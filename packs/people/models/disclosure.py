@@ -73,7 +73,11 @@ def figures(protected: pa.Table, level: str, parameters: Parameters) -> pa.Table
 def shown(protected: pa.Table, by: tuple[str, ...], parameters: Parameters) -> pa.Table:
     """Sums of protected counts by these columns; null where they do not prove that there are enough persons."""
     proven = pc.max_element_wise(pc.subtract(protected["persons"], parameters.base - 1), 0)
-    summed = protected.append_column("proven", proven).group_by(list(by)).aggregate([("persons", "sum"), ("proven", "sum")])
+    summed = (
+        protected.append_column("proven", proven).group_by(list(by)).aggregate([("persons", "sum"), ("proven", "sum")])
+    )
     enough = pc.greater_equal(summed["proven_sum"], parameters.smallest)
     told = pc.if_else(enough, summed["persons_sum"], pa.scalar(None, pa.int64()))
-    return pa.table({**{column: summed[column] for column in by}, "persons": told}).sort_by([(each, "ascending") for each in by])
+    return pa.table({**{column: summed[column] for column in by}, "persons": told}).sort_by(
+        [(each, "ascending") for each in by]
+    )

@@ -147,7 +147,11 @@ def _place(source: Source, number: IntegerValue, seen: Value | None, parameters:
 
 
 def _evidence(
-    table: Table, bits: int | Value, place: Value | None = None, insured: Value | None = None, funded: Value | None = None
+    table: Table,
+    bits: int | Value,
+    place: Value | None = None,
+    insured: Value | None = None,
+    funded: Value | None = None,
 ) -> Table:
     """Rows of one source in the shape of all."""
     return table.select(
@@ -172,7 +176,10 @@ def _schooled(sources: Sources, parameters: Parameters) -> list[Table]:
     if not parameters.kindergarten:
         pupil = pupil.filter(_.grade > 0)
     teacher = sources.teacher.filter(_.hired_on <= parameters.on)
-    people = [pupil.select("person", "school", since="enrolled_on"), teacher.select("person", "school", since="hired_on")]
+    people = [
+        pupil.select("person", "school", since="enrolled_on"),
+        teacher.select("person", "school", since="hired_on"),
+    ]
     school = sources.school.select(code="code", lies_in="community")
     placed = [each.left_join(school, each.school == school.code) for each in people]
     return [
@@ -199,7 +206,9 @@ def evidence(sources: Sources, parameters: Parameters) -> Table:
     registered = registered.left_join(home, registered.household == home.house)
     at_home = _place("household", registered.lies_at, None, parameters)
     in_community = _place("registered", registered.community.cast("int64"), None, parameters)
-    tenancy = sources.tenancy.filter(_.registered_on <= on, _.registered_on > months_before(on, parameters.rental_months))
+    tenancy = sources.tenancy.filter(
+        _.registered_on <= on, _.registered_on > months_before(on, parameters.rental_months)
+    )
     collected = sources.collected.filter(_.collected_on <= on)
     lately = collected.collected_on > months_before(on, parameters.collected_months)
     permit = sources.permit.filter(_.issued_on <= on)

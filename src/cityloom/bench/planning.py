@@ -35,9 +35,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """An engine with limits, over the city's Parquet files as views."""
     connection = duckdb.connect(config={"memory_limit": f"{MEMORY_MIB}MiB", "temp_directory": str(folder / "spill")})
     for file in folder.glob("*.parquet"):
-        connection.execute(
-            f"CREATE VIEW {sql.name(file.stem)} AS SELECT * FROM read_parquet({sql.literal(str(file))})"
-        )
+        connection.execute(f"CREATE VIEW {sql.name(file.stem)} AS SELECT * FROM read_parquet({sql.literal(str(file))})")
     return connection
 
 
@@ -61,7 +59,9 @@ def population(quick: bool, talk: Callable[[str], None]) -> None:
         ours, theirs = Memory(), Memory()
         with ours.watch([_self()]):
             seconds, counted, levels, protecting = _count(folder, *models)
-        talk(f"counted in {seconds:.1f} s, of which {protecting:.1f} s protect {levels:,} figures; memory {ours.peak} MiB")
+        talk(
+            f"counted in {seconds:.1f} s, of which {protecting:.1f} s protect {levels:,} figures; memory {ours.peak} MiB"
+        )
         with theirs.watch([_self()]):
             started = time.perf_counter()
             with connect(folder) as connection:
