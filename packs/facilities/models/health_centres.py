@@ -137,7 +137,7 @@ def uncovered(demand: Table, centres: Table, parameters: Parameters) -> Table:
 def ranking(reached: Table) -> Table:
     """Each site alone, the best first: people newly covered, then how far they go. Takes what `reach` gives of the uncovered."""
     far = (_.persons * _.metres).sum() / _.persons.sum()
-    return reached.filter(_.persons > 0).group_by("site").agg(newly_covered=_.persons.sum(), metres=far).order_by(
+    return reached.filter(_.persons > 0).group_by("site").agg(newly_covered=_.persons.sum().cast("int64"), metres=far).order_by(
         ibis.desc("newly_covered"), "metres", "site"
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from datetime import date
 from typing import Literal
 
 import ibis
+import ibis.expr.datatypes as dt
 import msgspec
 from ibis import _
 from ibis.expr.types import BooleanValue, IntegerValue, StringValue, Table, Value
@@ -116,6 +117,11 @@ class Sources(msgspec.Struct, frozen=True):
     """code, community, longitude, latitude (degrees)"""
     business: Table
     """person, department, done_on, transaction: known to that agency on that day; true where a transaction (办理) was done"""
+
+
+@ibis.udf.agg.builtin(name="bit_or")
+def either(bits: dt.int32) -> dt.int32:  # type: ignore[empty-body]
+    """The bits that are set in any row: DuckDB and Spark call it by one name, for which Ibis has no operation on Spark."""
 
 
 def _cosine(degrees: float) -> float:
@@ -238,7 +244,7 @@ def persons(sources: Sources, parameters: Parameters) -> Table:
     Columns: person, `class`, school, payer, rental, short, collected, linked, transacted (booleans), place (packed).
     """
     known = evidence(sources, parameters).group_by("person").agg(
-        bits=_.bits.bit_or(), place=_.place.min(), insured=_.insured.max(), funded=_.funded.max()
+        bits=either(_.bits), place=_.place.min(), insured=_.insured.max(), funded=_.funded.max()
     )  # fmt: skip
     known = known.mutate(insured=_months(known.insured), funded=_months(known.funded))
     normal, paying = _payers(known, parameters)
@@ -309,7 +315,7 @@ def cell(dwelling: Table, grid: Grid) -> IntegerValue:
 
 def classes(counts: Table) -> Table:
     """Persons by community, cell and class: what is published, once protected."""
-    return counts.group_by("community", "cell", "class").agg(persons=_.persons.sum())
+    return counts.group_by("community", "cell", "class").agg(persons=_.persons.sum().cast("int64"))
 
 
 def contributions(counts: Table, digits: int = 6) -> Table:
@@ -320,4 +326,4 @@ def contributions(counts: Table, digits: int = 6) -> Table:
     """
     area = counts.community.substr(0, digits) if digits else ibis.literal("")
     keys = ("class", "school", "payer", "rental", "linked", "transacted")
-    return counts.mutate(area=area).group_by("area", *keys).agg(persons=_.persons.sum())
+    return counts.mutate(area=area).group_by("area", *keys).agg(persons=_.persons.sum().cast("int64"))
