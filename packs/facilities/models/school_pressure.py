@@ -11,6 +11,7 @@ variance in proportion to the children (quasi-Poisson, dispersion measured). Whe
 interval, it is null: none is made up. The gap's interval is of the children only; the plan is taken as given.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -72,6 +73,18 @@ class Families(msgspec.Struct, frozen=True):
     """person, month (YYYY-MM), months_paid"""
     tenancy: Table
     """person, starts_on, ends_on"""
+
+
+def from_datasets(tables: Mapping[str, Table]) -> Families:
+    """The families from the current state of the datasets of these names, a person known by the identity number."""
+    collected = tables["residence_collected"]
+    return Families(
+        registered=tables["household_resident"].select("community", person="id_number", born_on="birth_date"),
+        collected=collected.select("community", "dwelling", person="id_number", born_on="birth_date"),
+        permit=tables["residence_permit"].rename(person="id_number"),
+        insured=tables["social_insurance_payment"].rename(person="id_number"),
+        tenancy=tables["tenancy"].rename(person="tenant_id"),
+    )
 
 
 def children(families: Families, on: date, parameters: Parameters) -> Table:

@@ -8,6 +8,7 @@ How it is computed: every source becomes rows (person, bits, place, months paid)
 everything about a person at once. All that is needed afterwards is arithmetic on one row a person.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -117,6 +118,43 @@ class Sources(msgspec.Struct, frozen=True):
     """code, community, longitude, latitude (degrees)"""
     business: Table
     """person, department, done_on, transaction: known to that agency on that day; true where a transaction (办理) was done"""
+
+
+def from_datasets(tables: Mapping[str, Table]) -> Sources:
+    """The sources from the current state of the datasets of these names, a person known by the identity number.
+
+    Linked to another agency (能与其他局委办业务关联) are holders of a residence permit, by the police, and parents in a birth
+    certificate, by the health department; both are transactions (办理). A city with more business joins its own.
+    """
+    permit = tables["residence_permit"].rename(person="id_number")
+    birth = tables["birth"]
+    business = [
+        permit.select("person", department=ibis.literal("psb"), done_on="issued_on", transaction=ibis.literal(True)),
+        *(
+            birth.filter(birth[parent].notnull()).select(
+                person=birth[parent],
+                department=ibis.literal("health"),
+                done_on="issued_on",
+                transaction=ibis.literal(True),
+            )
+            for parent in ("mother_id", "father_id")
+        ),
+    ]
+    return Sources(
+        registered=tables["household_resident"].rename(person="id_number"),
+        household=tables["household"],
+        death=tables["death"].rename(person="id_number"),
+        pupil=tables["pupil"].rename(person="id_number"),
+        teacher=tables["teacher"].rename(person="id_number"),
+        school=tables["school"],
+        social_insurance=tables["social_insurance_payment"].rename(person="id_number"),
+        provident_fund=tables["provident_fund_payment"].rename(person="id_number"),
+        tenancy=tables["tenancy"].rename(person="tenant_id"),
+        collected=tables["residence_collected"].rename(person="id_number"),
+        permit=permit,
+        dwelling=tables["dwelling"],
+        business=ibis.union(*business),
+    )
 
 
 @ibis.udf.agg.builtin(name="bit_or")
