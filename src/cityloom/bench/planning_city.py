@@ -9,13 +9,14 @@ from cityloom.kernel import sql
 
 COMMUNITIES = 800
 SCHOOLS = 2000
+MACRO = "CREATE MACRO draw(i, salt, n) AS (hash(i * 97 + salt) % n::UBIGINT)::BIGINT"
 
 
 def write(folder: Path, people: int) -> int:
     """One Parquet file for each source; three rows a person in all. The rows written."""
     rows = 0
     with duckdb.connect(config={"memory_limit": "3GB", "temp_directory": str(folder / "making")}) as connection:
-        connection.execute(f"CREATE MACRO draw(i, salt, n) AS (hash(i * 97 + salt) % n::UBIGINT)::BIGINT")
+        connection.execute(MACRO)
         connection.execute(
             "CREATE MACRO community(n) AS printf('4403%02d%03d%03d', 1 + n // 100, n // 10 % 10, n % 10)"
         )
@@ -71,7 +72,7 @@ def by_hand(on: date) -> str:
         return far.format(rank=rank, day=day, seen=seen, number=number.format(code) if letter else f"{code}::BIGINT")
 
     months = "(substr(month, 1, 4)::INTEGER * 12 + substr(month, 6, 2)::INTEGER) * 1024 + months_paid"
-    paid = "month BETWEEN strftime({day} - INTERVAL 2 MONTH, '%Y-%m') AND strftime({day}, '%Y-%m')".format(day=day)
+    paid = f"month BETWEEN strftime({day} - INTERVAL 2 MONTH, '%Y-%m') AND strftime({day}, '%Y-%m')"
     return f"""
     WITH agencies AS (
         SELECT person, count(DISTINCT department) FILTER (transaction) AS departments, count(*) FILTER (transaction) AS times
@@ -135,7 +136,7 @@ FROM plain GROUP BY GROUPING SETS (
 
 def lay_out(connection: duckdb.DuckDBPyConnection, cells: int) -> None:
     """Inhabited cells of 250 m round a dozen centres of a city 80 km long, 600 centres that are there; each cell a candidate."""
-    connection.execute("CREATE MACRO draw(i, salt, n) AS (hash(i * 97 + salt) % n::UBIGINT)::BIGINT")
+    connection.execute(MACRO)
     connection.execute(
         f"""
         CREATE TABLE demand AS
