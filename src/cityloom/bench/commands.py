@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cityloom.bench import calendar, catalogue, exchange, line, planning, scale, sharing, spark, start
+from cityloom.kernel import log
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
@@ -54,6 +55,7 @@ def scale_check(
 
     Exit code 1: they differ. Exit code 3: Spark cannot run here, so nothing was proved.
     """
+    log.configure("error")
     talk = Console(stderr=True, quiet=as_json)
     differ = False
     try:

@@ -100,7 +100,11 @@ def _build(settings: Settings, people: int, talk: Callable[[str], None]) -> Writ
             withdrawals.withdraw(ctx, last.dataset, last.delivery_id, "scale check")
         maintenance.maintain(ctx)
         written = _written(ctx, settings.home, today.date())
-        talk(f"{sum(written.operations.values()):,} change rows after maintenance: {written.operations}")
+        rows, size = (
+            sum(written.operations.values()),
+            sum(Path(file).stat().st_size for each in written.files.values() for file in each),
+        )
+        talk(f"{rows:,} change rows after maintenance, {size / rows:.0f} bytes each: {written.operations}")
         return written
 
 

@@ -73,6 +73,7 @@ def _settings(folder: str, local: bool) -> dict[str, str]:
     common = {
         "spark.ui.enabled": "false",
         "spark.log.level": "OFF",
+        "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": folder,
     }
