@@ -202,3 +202,20 @@ def test_months_before_is_the_calendars() -> None:
     assert population.months_before(date(2026, 8, 31), 6) == date(2026, 2, 28)
     assert population.months_before(date(2024, 3, 31), 1) == date(2024, 2, 29)
     assert population.months_before(date(2026, 1, 15), 12) == date(2025, 1, 15)
+
+
+def test_the_middle_of_a_cell_lies_in_it() -> None:
+    cells = pa.table({"cell": [8440004324, 8500004353]})
+    grid = population.Grid()
+    found = rows(population.middles(table("cells", cells), grid).order_by("cell"), {"cells": cells})
+    for row, (column, line) in zip(found, ((8440, 4324), (8500, 4353)), strict=True):
+        assert row["longitude"] == pytest.approx(73 + (column + 0.5) / grid.across, abs=1e-12)
+        assert row["latitude"] == pytest.approx(3 + (line + 0.5) / grid.up, abs=1e-12)
+    data = {
+        "middles": pa.table({"longitude": [r["longitude"] for r in found], "latitude": [r["latitude"] for r in found]})
+    }
+    middles = table("middles", data["middles"])
+    assert [row["cell"] for row in rows(middles.select(cell=population.cell(middles, grid)), data)] == [
+        8440004324,
+        8500004353,
+    ]

@@ -120,6 +120,13 @@ class Sources(msgspec.Struct, frozen=True):
     """person, department, done_on, transaction: known to that agency on that day; true where a transaction (办理) was done"""
 
 
+DATASETS = (
+    "household_resident", "household", "death", "birth", "pupil", "teacher", "school", "social_insurance_payment",
+    "provident_fund_payment", "tenancy", "residence_collected", "residence_permit", "dwelling",
+)  # fmt: skip
+"""What `from_datasets` reads."""
+
+
 def from_datasets(tables: Mapping[str, Table]) -> Sources:
     """The sources from the current state of the datasets of these names, a person known by the identity number.
 
@@ -326,22 +333,45 @@ def counts(persons: Table, dwelling: Table, grid: Grid) -> Table:
     Columns: community (12 digits, empty where unknown), cell (grid cell, -1 where no dwelling is known), class, school,
     payer, rental, linked, transacted, persons. Communities and cells cut each other; the pieces are what both share.
     """
+    found = located(persons, dwelling, grid)
+    managed = found["class"] == "N"
+    found = found.mutate(linked=managed & found.linked, transacted=managed & found.transacted)
+    keys = ("community", "cell", "class", "school", "payer", "rental", "linked", "transacted")
+    counted = found.group_by(*keys).agg(persons=_.count())
+    named = ibis.ifelse(counted.community == 0, "", counted.community.cast("string").lpad(12, "0"))
+    return counted.mutate(community=named)
+
+
+def located(persons: Table, dwelling: Table, grid: Grid) -> Table:
+    """The persons with community (a number of 12 digits, 0 where unknown) and cell (-1 where unknown) for their place."""
     home = dwelling.select(
         home=_digits(dwelling.code), lies_in=dwelling.community.cast("int64"), cell=cell(dwelling, grid)
     )
     number = persons.place & (NUMBER - 1)
     in_dwelling = ((persons.place >> RANK) & 1) == 1
-    managed = persons["class"] == "N"
-    placed = persons.select(
-        "class", "school", "payer", "rental", linked=managed & persons.linked, transacted=managed & persons.transacted,
-        at=ibis.ifelse(in_dwelling, number, ibis.null("int64")), within=ibis.ifelse(in_dwelling, ibis.null("int64"), number),
-    )  # fmt: skip
-    joined = placed.left_join(home, placed["at"] == home.home)
+    placed = persons.mutate(
+        dwells=ibis.ifelse(in_dwelling, number, ibis.null("int64")), within=ibis.ifelse(in_dwelling, ibis.null("int64"), number)
+    ).drop("place")  # fmt: skip
+    joined = placed.left_join(home, placed.dwells == home.home)
     joined = joined.mutate(community=ibis.coalesce(joined.within, joined.lies_in, 0), cell=joined.cell.fill_null(-1))
-    keys = ("community", "cell", "class", "school", "payer", "rental", "linked", "transacted")
-    counted = joined.group_by(*keys).agg(persons=_.count())
-    named = ibis.ifelse(counted.community == 0, "", counted.community.cast("string").lpad(12, "0"))
-    return counted.mutate(community=named)
+    return joined.drop("dwells", "within", "home", "lies_in")
+
+
+def members(located: Table, level: str, area: str, kind: str) -> Table:
+    """Who a figure counts, by the level, area and class it was published under: person, class, and the rules that hold.
+
+    `kind` "" is all classes; an area "" of a level other than the city is where nothing is known.
+    """
+    if level == "grid":
+        here = located.cell == int(area)
+    elif level == "city":
+        here = ibis.literal(True)
+    elif not area:
+        here = located.community == 0
+    else:
+        here = (located.community // 10 ** (12 - len(area))) == int(area)
+    found = located.filter(here)
+    return (found.filter(found["class"] == kind) if kind else found).drop("community", "cell")
 
 
 def cell(dwelling: Table, grid: Grid) -> IntegerValue:
@@ -349,6 +379,16 @@ def cell(dwelling: Table, grid: Grid) -> IntegerValue:
     column = ((dwelling.longitude.cast("float64") - grid.west) * grid.across).floor().cast("int64")
     row = ((dwelling.latitude.cast("float64") - grid.south) * grid.up).floor().cast("int64")
     return column * 1_000_000 + row
+
+
+def middles(cells: Table, grid: Grid) -> Table:
+    """The table with longitude and latitude (degrees) of the middle of each `cell` beside.
+
+    Whole numbers are made fractions first: DuckDB would go on in decimals of few places.
+    """
+    column = (cells.cell / 1_000_000).floor().cast("float64")
+    row = (cells.cell % 1_000_000).cast("float64")
+    return cells.mutate(longitude=(column + 0.5) / grid.across + grid.west, latitude=(row + 0.5) / grid.up + grid.south)
 
 
 def classes(counts: Table) -> Table:

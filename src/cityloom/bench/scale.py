@@ -196,11 +196,7 @@ def _ranked(centres: ModuleType, people: ModuleType, tables: Mapping[str, Table]
     """Cells with people, those no centre reaches, and every cell as a candidate, ranked."""
     parameters, grid = centres.Parameters(), people.Grid()
     inhabited = counts.filter(counts.cell >= 0).group_by("cell").agg(persons=counts.persons.sum().cast("int64"))
-    column, row = (inhabited.cell / 1_000_000).floor(), inhabited.cell % 1_000_000
-    placed = inhabited.mutate(
-        longitude=grid.west + (column + 0.5) / grid.across, latitude=grid.south + (row + 0.5) / grid.up
-    )
-    demand = centres.in_metres(placed, parameters)
+    demand = centres.in_metres(people.middles(inhabited, grid), parameters)
     clinic = tables["clinic"].filter(tables["clinic"].kind.isin(parameters.kinds))
     there = centres.in_metres(clinic.select("longitude", "latitude", site="code"), parameters)
     sites = demand.select("x", "y", site="cell")

@@ -331,3 +331,12 @@ class DatasetDay(msgspec.Struct, frozen=True):
     faults: tuple[FaultCount, ...]
     probes: tuple[Probe, ...]
     due: tuple[DueDelivery, ...]
+
+
+class StateTable(msgspec.Struct, frozen=True):
+    """The current state of a dataset as a table of the lake: catalogue, schema and table; its fields; how far it goes."""
+
+    dataset: str
+    table: tuple[str, str, str]
+    fields: tuple[str, ...]
+    last_sequence: int
