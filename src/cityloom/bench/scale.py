@@ -22,9 +22,8 @@ from ibis.expr.types import Table
 
 from cityloom import app
 from cityloom.bench import spark
-from cityloom.exchange.api import deliveries, maintenance, spool, withdrawals
+from cityloom.exchange.api import deliveries, maintenance, spool, tables, withdrawals
 from cityloom.exchange.contracts import Declaration, Mode
-from cityloom.exchange.spec import Dataset
 from cityloom.kernel import packs, sql
 from cityloom.kernel.context import Context
 from cityloom.kernel.jobs import platform_context
@@ -126,25 +125,25 @@ def _written(ctx: Context, home: Path, on: date) -> Written:
     files: dict[str, list[str]] = {}
     state: dict[str, pa.Table] = {}
     operations: dict[str, int] = {}
-    declared = ctx.packs.read("exchange", Dataset)
+    found_tables = tables.states(ctx, DATASETS)
     with ctx.lake.session() as cursor:
-        for name in DATASETS:
+        for each in found_tables:
+            name, changes = each.dataset, f"{each.dataset}__changes"
             found = cursor.execute(
-                "SELECT data_file, delete_file FROM ducklake_list_files('lake', ?, schema => 'exchange')",
-                [f"{name}__changes"],
+                "SELECT data_file, delete_file FROM ducklake_list_files('lake', ?, schema => ?)",
+                [changes, each.table[1]],
             ).fetchall()
             if any(deleted for _, deleted in found):
                 raise RuntimeError(
                     f"{name}: change rows were deleted from a file and not yet rewritten; maintain the lake first"
                 )
             files[name] = _copied([Path(file) for file, _ in found], home.parent / name)
-            table = sql.name("lake", "exchange", name)
-            fields = ", ".join(sql.name(field.name) for field in declared[name].fields)
-            state[name] = cursor.execute(f"SELECT {fields} FROM {table}").to_arrow_table()
-            changes = sql.name("lake", "exchange", f"{name}__changes")
-            for operation, count in cursor.execute(f"SELECT _op, count(*) FROM {changes} GROUP BY _op").fetchall():
+            fields = ", ".join(sql.name(field) for field in each.fields)
+            state[name] = cursor.execute(f"SELECT {fields} FROM {sql.name(*each.table)}").to_arrow_table()
+            counted = f"SELECT _op, count(*) FROM {sql.name(*each.table[:2], changes)} GROUP BY _op"
+            for operation, count in cursor.execute(counted).fetchall():
                 operations[operation] = operations.get(operation, 0) + count
-    return Written(files, {name: tuple(declared[name].key) for name in DATASETS}, state, operations, on)
+    return Written(files, {each.dataset: each.key for each in found_tables}, state, operations, on)
 
 
 def _copied(files: list[Path], folder: Path) -> list[str]:

@@ -75,7 +75,8 @@ def figures(
     return tx.all(
         Figure,
         """SELECT level, area, kind, persons FROM indicators.figure
-           WHERE indicator = %s AND computation = %s AND level = %s AND starts_with(area, %s) AND (%s::text IS NULL OR (area, kind) > (%s, %s))
+           WHERE indicator = %s AND computation = %s AND level = %s AND starts_with(area, %s)
+             AND (%s::text IS NULL OR (area, kind) > (%s, %s))
            ORDER BY area, kind LIMIT %s""",
         [indicator, id, level, area, given, *(after or ("", "")), limit],
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cityloom.exchange.api import deliveries, gate
 from cityloom.exchange.contracts import StateTable
+from cityloom.exchange.store import ledger
 from cityloom.exchange.store.shape import SCHEMA
 from cityloom.kernel.context import Context
 
@@ -19,12 +20,10 @@ def states(ctx: Context, datasets: Sequence[str]) -> list[StateTable]:
     with ctx.begin() as tx:
         for row in rows:
             ctx.record(tx, "exchange.records_read", f"dataset:{row.name}", upto=row.last_sequence)
-    return [
-        StateTable(
-            row.name,
-            (*SCHEMA, row.name),
-            tuple(field.name for field in gate.dataset(ctx, row.name).fields),
-            row.last_sequence,
-        )
-        for row in rows
-    ]
+    return [_table(ctx, row) for row in rows]
+
+
+def _table(ctx: Context, row: ledger.DatasetRow) -> StateTable:
+    declared = gate.dataset(ctx, row.name)
+    fields = tuple(field.name for field in declared.fields)
+    return StateTable(row.name, (*SCHEMA, row.name), fields, tuple(declared.key), row.last_sequence)
