@@ -189,7 +189,7 @@ class _Cover:
         return int(self.weight[self.times > 0].sum())
 
 
-def choose(reached: pa.Table, number: int, rounds: int = 300) -> Siting:
+def choose(reached: pa.Table, number: int, rounds: int = 1000) -> Siting:
     """So many sites that together newly cover as many people as can be found, and a bound on what is possible.
 
     Lazy greedy (within 1 - 1/e of the optimum, Nemhauser, Wolsey and Fisher 1978), then exchanges of one site as long as
@@ -261,7 +261,7 @@ def _relax(cover: _Cover, number: int, known: int, rounds: int) -> tuple[float, 
             bound, sites, still = worth, [int(site) for site in top], 0
         else:
             still += 1
-            step = step / 2 if still % 10 == 0 else step
+            step = step / 2 if still % 20 == 0 else step
         opened = np.zeros(len(value))
         opened[top] = 1
         slope = np.asarray(across @ opened) - (weight > price)
