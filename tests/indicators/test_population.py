@@ -114,7 +114,8 @@ def test_a_count_is_kept_published_and_explained(town: Parts, http: "TestClient[
     pieces = exact(ctx, wish)
     whole = sum(int(str(each["persons"])) for each in pieces)
     city = {each["kind"]: each["persons"] for each in told["city"]}
-    assert city[""] == sum(city[kind] or 0 for kind in "HRN")
+    shown = sum(city[kind] or 0 for kind in "HRN")
+    assert city[""] == shown if None not in city.values() else city[""] >= shown
     assert abs(city[""] - whole) <= 5 * 4 * len(pieces) ** 0.5
     assert any(each["persons"] is None for each in told["community"])
     for figure in told["community"]:
