@@ -11,6 +11,7 @@ from cityloom.appraisal.module import MODULE as APPRAISAL
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.identity.module import MODULE as IDENTITY
+from cityloom.indicators.module import MODULE as INDICATORS
 from cityloom.kernel import access, gauges, jobs, lake, logfiles, migrate, outbox, packs, processes, secrets, words
 from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit import commands as audit_commands
@@ -129,6 +130,7 @@ MODULES: tuple[Module, ...] = (
     SHARING,
     QUALITY,
     REGISTERS,
+    INDICATORS,
     APPRAISAL,
 )
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS, MACHINE)))

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cityloom import app as city
 from cityloom import backup, logs, supervise, systemd, upgrade
-from cityloom.bench.commands import bench
+from cityloom.bench.commands import bench, scale_commands
 from cityloom.demo import run as demonstration
 from cityloom.devtools import commands as devtools
 from cityloom.devtools import packs
@@ -130,6 +130,7 @@ cli.command()(systemd.systemd)
 cli.command()(bench)
 devtools.register(cli)
 cli.add_typer(packs.commands, name="packs")
+cli.add_typer(scale_commands, name="scale")
 for module in city.MODULES:
     if module.commands is not None:
         cli.add_typer(module.commands, name=module.name)

@@ -1,8 +1,7 @@
 """The registers of the sample city: they follow, births find their children, and both are held against the truth."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -61,5 +60,3 @@ def judge(members: Sequence[Member], truth: Iterable[tuple[str, str]], known: se
         linked, right, missed, doubts,
         round(right / linked, 4) if linked else 1.0, round(right / (right + missed), 4) if right + missed else 1.0,
     )  # fmt: skip
-
-

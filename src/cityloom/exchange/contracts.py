@@ -333,3 +333,16 @@ class DatasetDay(msgspec.Struct, frozen=True):
     faults: tuple[FaultCount, ...]
     probes: tuple[Probe, ...]
     due: tuple[DueDelivery, ...]
+
+
+class StateTable(msgspec.Struct, frozen=True):
+    """The current state of a dataset as a table of the lake: catalogue, schema and table; fields and key; how far it goes.
+
+    Its change rows lie in the table of this name with `__changes` after it.
+    """
+
+    dataset: str
+    table: tuple[str, str, str]
+    fields: tuple[str, ...]
+    key: tuple[str, ...]
+    last_sequence: int

@@ -1,7 +1,10 @@
 """Finds packs, decides which are on for a city, and hands each of their folders to the module of that name."""
 
+import importlib.util
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, TypeVar
 
 import msgspec
@@ -122,6 +125,32 @@ def _add(name: str, known: Mapping[str, Pack], order: dict[str, Pack], path: tup
     for needed in known[name].manifest.needs:
         _add(needed, known, order, (*path, name))
     order[name] = known[name]
+
+
+def model(pack: Pack, name: str) -> ModuleType:
+    """The pack's `models/<name>.py`, loaded: pure functions from tables to tables, which do no I/O.
+
+    The one place where code is loaded by name, because a pack is not part of the program. The module is listed as
+    `cityloom_packs.<pack>.<name>` so that its structs can be read from text; the same file is loaded once.
+    Raises NotFound `kernel.model_missing`.
+    """
+    path = pack.folder / "models" / f"{name}.py"
+    known = f"cityloom_packs.{pack.name}.{name}"
+    loaded = sys.modules.get(known)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    spec = importlib.util.spec_from_file_location(known, path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        models = ", ".join(file.stem for file in pack.files("models", ".py"))
+        raise NotFound("kernel.model_missing", pack=pack.name, model=name, known=models)
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[known] = found
+    try:
+        spec.loader.exec_module(found)
+    except BaseException:
+        del sys.modules[known]  # half a module is none
+        raise
+    return found
 
 
 class Loader(yaml.CSafeLoader):
