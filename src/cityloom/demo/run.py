@@ -126,7 +126,8 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
-        registers=registers, linkage=linkage, appraisal=appraisal, grants=shared.grants, queries=shared.queries, verifications=shared.verifications,
+        registers=registers, linkage=linkage, appraisal=appraisal, grants=shared.grants, queries=shared.queries,
+        verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
