@@ -8,12 +8,24 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
 from cityloom.samplecity import spec
 from cityloom.samplecity.contracts import PlannedDelivery, PlannedWish
-from cityloom.samplecity.rules import chance, drafts, dress, facilities, files, geometry, layout, population, times
+from cityloom.samplecity.rules import (
+    chance,
+    doubles,
+    drafts,
+    dress,
+    facilities,
+    files,
+    geometry,
+    layout,
+    population,
+    times,
+)
 from cityloom.samplecity.rules.drafts import State
 from cityloom.samplecity.rules.habits import HABITS
 from cityloom.samplecity.rules.layout import Communities, Part
@@ -104,6 +116,16 @@ def wishes(plan: Plan, chosen: packs.Packs) -> list[PlannedWish]:
             if dataset is not None:
                 found.append(PlannedWish(key=dataset.key, **msgspec.structs.asdict(each)))
     return found
+
+
+def people_twice(people: int, seed: int) -> pa.Table:
+    """About 1.67 records each of `people` made-up persons as offices write them down, to judge record linkage by.
+
+    Columns: record, person (the truth), name, sex, born, id_number, id_checked, phone, address. The same arguments give
+    the same table.
+    """
+    names = packs.decode(packs.shipped() / "base" / "samplecity" / "names.yaml", spec.Names)
+    return doubles.records(people, seed, names)
 
 
 def _some(
