@@ -36,6 +36,7 @@ def engine(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         "preserve_insertion_order": False,
     }
     connection = duckdb.connect(config=config)
+    connection.execute("SET enable_progress_bar = false")  # it would write to stdout, where data goes
     try:
         yield connection
     finally:
