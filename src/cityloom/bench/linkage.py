@@ -127,10 +127,8 @@ def _million(people: int, talk: Callable[[str], None]) -> None:
             f"{linked.compared:,} pairs compared, {len(linked.doubts):,} for a steward, {len(linked.conflicts):,} at odds"
         )
         _show("generated Chinese records", linked, truth[: len(old)], seconds[0], memory.peak, 0.98, None)
-        with timed() as ready, link.known(old, linked.clusters, CHINESE, linked.trained, limits) as known:
-            ready.append(0.0)
-            with timed() as added:
-                found = link.link_new(new, known)
+        with link.known(old, linked.clusters, CHINESE, linked.trained, limits) as known, timed() as added:
+            found = link.link_new(new, known)
     owners = dict(zip(records["record"].to_pylist(), truth, strict=True))
     whom = [owners[each] for each in found.clusters["record"].to_pylist()]
     right = judge.judge(found.clusters["cluster"].to_pylist(), whom)
