@@ -29,6 +29,7 @@ from cityloom.kernel.settings import Settings
 from cityloom.operation import api as operation
 from cityloom.operation.module import MODULE as OPERATION
 from cityloom.quality.module import MODULE as QUALITY
+from cityloom.registers.module import MODULE as REGISTERS
 from cityloom.sharing.module import MODULE as SHARING
 
 
@@ -127,6 +128,7 @@ MODULES: tuple[Module, ...] = (
     EXCHANGE,
     SHARING,
     QUALITY,
+    REGISTERS,
     APPRAISAL,
 )
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS, MACHINE)))

@@ -23,6 +23,7 @@ from cityloom.identity.rules.tokens import known_rights
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import Timers
 from cityloom.quality.api import following, scores
+from cityloom.registers.api import following as registers
 from cityloom.sharing.api import projections
 from sharing import sharing_kit
 from sharing.sharing_kit import Town
@@ -46,6 +47,15 @@ version: "1"
 valid_from: "2020-01-01"
 codes: [{code: "1", title: {en: Red, zh: 红}}]
 """
+PERSON = """\
+title: {en: People, zh: 人口}
+keeper: civil
+letter: P
+identifiers: [{name: number, title: {en: Number, zh: 编号}}]
+fields: [{name: name, title: {en: Name, zh: 姓名}}]
+sources: [{dataset: resident, identifier: number, by: id, fields: {name: name}}]
+"""
+WHY = "kilo knows"
 PLATFORM = "- {code: data, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
 ITEMS = [{"name": {"zh": "名称", "en": "Name"}}]
 RESOURCE = {"title": {"zh": "居民", "en": "Residents"}, "keeper": "civil", "items": ITEMS, "sharing": "unconditional"}
@@ -82,6 +92,8 @@ def write_pack(folder: Path) -> Path:
     sharing_kit.write_pack(folder)
     (folder / "small/exchange/pulls").mkdir()
     (folder / "small/exchange/pulls/kilo_pull.yaml").write_text(PULL)
+    (folder / "small/registers").mkdir()
+    (folder / "small/registers/person.yaml").write_text(PERSON)
     (folder / "small/catalogue/codes").mkdir(parents=True)
     (folder / "small/catalogue/codes/colour.yaml").write_text(CODES)
     with (folder / "small/identity/organisations.yaml").open("a") as file:
@@ -124,6 +136,7 @@ def own(town: Town) -> Owned:
     _announce(town)
     _dispute(town)
     _correct(town)
+    people = _register(town)
     hooked = town.housing.post("grants/kilo-g1/webhooks", {"url": "https://kilo.example/", "case": "kilo-c1"})
     wanted = {
         "title": "Residents", "purpose": "rent aid", "legal_basis": "Housing Act", "items": ["name"], "resource": "roads",
@@ -149,7 +162,7 @@ def own(town: Town) -> Owned:
         ("tickets", "id"): "kilo-ticket", ("scores", "dataset"): "resident", ("{dataset}", "day"): "2026-03-02",
         ("sets", "name"): "2018", ("scores", "organisation"): "civil", ("results", "organisation"): "civil",
         ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
-        ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal",
+        ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
     }, _catalogue(town), holder)  # fmt: skip
 
 
@@ -204,6 +217,27 @@ def _correct(town: Town) -> None:
     _done(town, "housing", "POST", "quality/tickets/kilo-ticket/moves", contested)
 
 
+def _register(town: Town) -> dict[tuple[str, str], str]:
+    """A register of civil, with a doubtful pair and a merge, and a reading of one of its records."""
+    registers.follow(town.platform)
+    found = [_done(town, "civil", "POST", "registers/person/read", {"case": "kilo-c", "kind": "number", "value": f"kilo{n}"},
+                   {"x-purpose": "rent_aid"}) for n in (1, 2)]  # fmt: skip
+    left, right = (each["id"] for each in found)
+    merged = _done(town, "civil", "POST", "registers/person/merges", {"from_id": right, "into": left, "reason": WHY})
+    _done(town, "civil", "POST", f"registers/person/decisions/{merged['id']}/undo", {"reason": WHY})
+    again = _done(town, "civil", "POST", "registers/person/merges", {"from_id": right, "into": left, "reason": WHY})
+    town.civil.deliver("kilo-d3", "id,name,district,born,income,married\nkilo4,Kilo Dell,N1,1990-06-02,1.00,false\n")
+    registers.follow(town.platform)
+    other = _done(town, "civil", "POST", "registers/person/read", {"case": "kilo-c", "kind": "number", "value": "kilo4"},
+                  {"x-purpose": "rent_aid"})  # fmt: skip
+    pair = {"left": left, "right": other["id"], "reason": WHY}
+    doubt = _done(town, "civil", "POST", "registers/person/doubts", pair)
+    return {
+        ("registers", "register"): "person", ("{register}", "id"): left, ("doubts", "number"): str(doubt["id"]),
+        ("decisions", "number"): str(again["id"]),
+    }  # fmt: skip
+
+
 def _appraise(town: Town) -> None:
     """A day that was measured, and a result with a filing and an appeal of civil."""
     services.issue(town.platform, "data", every_right(town.parts))
@@ -213,9 +247,14 @@ def _appraise(town: Town) -> None:
     _done(town, "civil", "PUT", "appraisal/appeals/kilo-appeal", APPEAL)
 
 
-def _done(town: Town, organisation: str, method: str, path: str, body: Any) -> None:
-    answer = town.client.request(method, f"/api/{path}", json=body, headers=rightful(town, organisation))
+def _done(
+    town: Town, organisation: str, method: str, path: str, body: Any, more: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    headers = {**rightful(town, organisation), **more}
+    answer = town.client.request(method, f"/api/{path}", json=body, headers=headers)
     assert answer.status_code in (200, 201), answer.text
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def tell(town: Town) -> None:

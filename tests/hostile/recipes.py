@@ -63,7 +63,7 @@ OPEN = {
     "GET /api/sharing/sandbox/{dataset}/records", "GET /api/sharing/sandbox/{dataset}/changes",
     "POST /api/sharing/sandbox/{dataset}/query", "POST /api/sharing/sandbox/{dataset}/verify",
     "GET /api/appraisal/sets", "GET /api/appraisal/sets/{name}", "GET /api/appraisal/publications",
-    "GET /api/appraisal/publications/{id}/ranking",
+    "GET /api/appraisal/publications/{id}/ranking", "GET /api/registers", "GET /api/registers/{register}",
 }  # fmt: skip
 """What exists, and what was published, is no secret between departments, and made-up records are nobody's: any account
 reads these."""
@@ -102,6 +102,7 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "POST /api/catalogue/demands": DATA,
     "POST /api/catalogue/reports": ("data_officer",),
     "GET /api/operation/health": ("system_admin",),
+    "GET /api/registers/{register}/{id}/readings": ("audit_admin",),
 }
 """Roles of any organisation that may: the city's administrators, and whoever writes a line of his own."""
 
@@ -168,6 +169,12 @@ BODIES: Mapping[str, Any] = {
     "Wish": wish(),
     "Question": {"key": ["kilo1"], "case": "c-1"},
     "Claims": {"key": ["kilo1"], "case": "c-1", "claims": {"name": "Kilo Apple"}},
+    "Lookup": {"case": "c-1", "kind": "number", "value": "kilo1"},
+    "Pair": {"left": "P000000000001", "right": "P000000000003", "reason": "because"},
+    "Ruling": {"answer": "distinct", "reason": "because"},
+    "Merge": {"from_id": "P000000000003", "into": "P000000000001", "reason": "because"},
+    "Split": {"entity": "P000000000001", "records": [{"dataset": "resident", "key": ["kilo1"]}], "reason": "because"},
+    "Undo": {"reason": "because"},
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

@@ -15,7 +15,7 @@ from cityloom.exchange.store import changes as change_store
 from cityloom.identity.contracts import Credentials
 from cityloom.kernel.errors import Conflict
 from cityloom.sharing.api import projections, questions, reading, webhooks
-from cityloom.sharing.api.questions import Asked, Desk, answer_lines
+from cityloom.sharing.api.questions import Asked, answer_lines, desk
 from cityloom.sharing.contracts import Question
 from sharing import sharing_kit
 from sharing.sharing_kit import ROWS, Town
@@ -191,7 +191,7 @@ def test_a_file_of_questions_ends_with_its_grant(town: Town, monkeypatch: pytest
 
     async def read() -> list[str]:
         codes = []
-        async for line in answer_lines(Desk(town.parts), asked, town.parts.words, "en"):
+        async for line in answer_lines(desk(town.parts), asked, town.parts.words, "en"):
             codes.append(line.code)
             if len(codes) == 20:
                 await asyncio.to_thread(town.civil.move, "r1", "revoke", kind="grants", reason="now")

@@ -12,7 +12,7 @@ import pytest
 from cityloom.identity.contracts import Credentials
 from cityloom.kernel.audit.keys import Signature
 from cityloom.sharing.api import projections
-from cityloom.sharing.api.questions import Asked, Desk
+from cityloom.sharing.api.questions import Asked, desk
 from cityloom.sharing.contracts import Answer, Question
 from sharing.sharing_kit import ROWS, Door, Town
 
@@ -275,7 +275,7 @@ def test_nobody_pays_for_anothers_question(asked: Town) -> None:
     """A group that fails as a whole is answered one by one."""
     shown = Credentials(method="POST", authorization=asked.housing.headers["authorization"])
     good, bad = (Asked("r1", "query", Question((key,), "c-1"), shown, "rent_aid", "n1") for key in ("a1", "a\0"))
-    answers = Desk(asked.parts)._answer([good, bad, good])
+    answers = desk(asked.parts)._answer([good, bad, good])
     assert [isinstance(answer, Answer) for answer in answers] == [True, False, True]
     assert len(asked.civil.get("grants/r1/uses").json()) == 2
 

@@ -6,16 +6,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cityloom.bench import calendar, catalogue, exchange, line, linkage, sharing, start
+from cityloom.bench import addresses, calendar, catalogue, exchange, line, linkage, register, sharing, start
 
 Talk = Callable[[str], None]
 BENCHES: dict[str, Callable[[bool, Talk], None]] = {
+    "addresses": addresses.run,
     "calendar": calendar.run,
     "catalogue": catalogue.run,
     "exchange": exchange.run,
     "grants": sharing.grants,
     "linkage": linkage.run,
     "query": sharing.query,
+    "register": register.run,
     "start": start.run,
 }
 

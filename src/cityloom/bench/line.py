@@ -29,9 +29,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     peak_mib: int | None = None
     """Largest memory of all processes of the city together (proportional set size)."""
     f1: float | None = None
-    """For what is judged against a truth: harmonic mean of the two below, over pairs of records."""
+    """For what is judged against a truth: harmonic mean of the two below."""
     precision: float | None = None
+    """Of what was taken, how much was right."""
     recall: float | None = None
+    """Of what there was, how much was taken rightly."""
     baseline: str | None = None
     """The plain engine or peer that did the same work in the same run."""
     ratio: float | None = None

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cityloom import app, client
+from cityloom.demo import people as people_found
 from cityloom.demo import share
 from cityloom.identity.api import organisations, services
 from cityloom.identity.contracts import OrganisationKind
@@ -24,6 +25,7 @@ from cityloom.kernel.audit import verify
 from cityloom.kernel.audit.entry import Report
 from cityloom.kernel.context import Parts
 from cityloom.kernel.settings import Settings
+from cityloom.registers.api import states
 from cityloom.samplecity import api as samplecity
 from cityloom.samplecity.contracts import PlannedDelivery
 from cityloom.supervise import City
@@ -34,6 +36,7 @@ RIGHTS = (
     "exchange.read_changes",
     "exchange.withdraw",
     *share.RIGHTS,
+    *people_found.RIGHTS,
     "appraisal.read_all",
 )
 
@@ -64,6 +67,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     verifications: int
     appraisal: dict[str, float]
     """Points of each department for this year so far, out of 100 and a bonus of 5 (R23), by what the logs hold."""
+    registers: dict[str, int]
+    """How many entities each register holds."""
+    linkage: people_found.Linkage
+    """Certificates of birth, which have no number of the child, against the truth of who was born."""
     shared_as_planned: bool
     """Whether requests were decided, and questions answered, as the departments meant and their records say."""
     audit_entries: int
@@ -113,14 +120,38 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
                 lambda organisation: client.Exchange(city.url, tokens.of(organisation)), wishes,
                 lambda text: progress.update(task, description=text, advance=1),
             )  # fmt: skip
+        talk.print("Following the registers …", highlight=False)
+        registers, linkage = _know(parts, city.url, tokens.of(_office(parts)), plan)
         appraisal = _appraise(city.url, tokens.of(_office(parts)), today)
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
-        appraisal=appraisal, grants=shared.grants, queries=shared.queries, verifications=shared.verifications,
+        registers=registers, linkage=linkage, appraisal=appraisal, grants=shared.grants, queries=shared.queries, verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
+
+
+def _know(
+    parts: Parts, url: str, token: str, plan: samplecity.Plan
+) -> tuple[dict[str, int], people_found.Linkage]:  # fmt: skip
+    """How many entities the registers hold, and how well births found their children."""
+    with closing(client.Exchange(url, token)) as office:
+        found = people_found.follow(office)
+    platform = jobs.platform_context(parts, "demo")
+    register, births = people_found.REGISTER, people_found.BIRTHS
+    (state,) = (each for each in found if each["name"] == register)
+    known = {
+        member.identifier.partition(":")[2]
+        for feed in state["feeds"]
+        if feed["dataset"] != births
+        for member in states.members(platform, register, feed["dataset"])
+        if member.identifier is not None
+    }
+    linkage = people_found.judge(
+        states.members(platform, register, births), samplecity.infants(plan), known, state["doubts"]
+    )
+    return {each["name"]: each["entities"] for each in found}, linkage
 
 
 class Tokens:

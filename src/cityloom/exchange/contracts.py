@@ -216,6 +216,8 @@ class FieldFacts(msgspec.Struct, frozen=True):
     type: Kind
     grade: int
     personal: bool
+    authoritative: bool
+    """Whether this dataset decides on what the field means (一数一源)."""
 
 
 class DatasetFacts(msgspec.Struct, frozen=True):

@@ -1,1 +1,1 @@
-"""The city's one list of each person, organisation and place: what departments say of them, woven together."""
+"""The city's one list of each person, organisation, dwelling and place, from what the datasets say of them."""

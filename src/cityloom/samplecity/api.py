@@ -13,8 +13,9 @@ import pyarrow as pa
 from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
 from cityloom.samplecity import spec
-from cityloom.samplecity.contracts import PlannedDelivery, PlannedWish
+from cityloom.samplecity.contracts import PlannedAddress, PlannedDelivery, PlannedSpelling, PlannedWish
 from cityloom.samplecity.rules import (
+    addressbook,
     chance,
     doubles,
     drafts,
@@ -24,6 +25,7 @@ from cityloom.samplecity.rules import (
     geometry,
     layout,
     population,
+    spellings,
     times,
 )
 from cityloom.samplecity.rules.drafts import State
@@ -126,6 +128,32 @@ def people_twice(people: int, seed: int) -> pa.Table:
     """
     names = packs.decode(packs.shipped() / "base" / "samplecity" / "names.yaml", spec.Names)
     return doubles.records(people, seed, names)
+
+
+def infants(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The truth that no delivery tells: certificate number of each birth, and the child's identity number."""
+    (recipe,) = (each for each in book.BLOCK if each.dataset == "birth")
+    for block, parts in enumerate(plan.blocks):
+        scene = Scene(plan.world, _people(plan, block, parts))
+        roll = recipe.roll(scene)
+        every = np.arange(len(roll.subject))
+        certificates = recipe.frame(scene, roll, every, 0 * every)["certificate_number"]
+        numbers = scene.people.id_number.take(pa.array(roll.subject))
+        yield from zip(certificates.to_pylist(), numbers.to_pylist(), strict=True)
+
+
+def addresses(plan: Plan, count: int) -> Iterator[PlannedAddress]:
+    """The library of standard addresses that the keeper of addresses would have: `count` and some more, parents first.
+
+    Those that were renamed, renumbered, split or given up are there too, with their last day and what they became. The
+    roads and estates are not those of the people's files, which are made up without a library.
+    """
+    return addressbook.addresses(plan.seed, plan.world.communities, plan.world.names, count)
+
+
+def misspellings(plan: Plan, count: int, stride: int) -> Iterator[PlannedSpelling]:
+    """How people write every `stride`-th address of that library, about, and which address they mean."""
+    return spellings.spellings(plan.seed, plan.world.names, addresses(plan, count), stride)
 
 
 def _some(
@@ -251,8 +279,9 @@ def _communities(seed: int, folder: Path, city: City, census: tuple[District, ..
     order = {district.code: place for place, district in enumerate(census)}
     shapes = geometry.shapes(_features(folder, city.districts))
     longitude, latitude = geometry.centres(seed, found, shapes, city.inside)
-    names = tuple(city.title.zh + districts[place.code[:6]].zh + streets[place.parent].zh + place.zh for place in found)
+    steps = tuple((city.title.zh, districts[place.code[:6]].zh, streets[place.parent].zh, place.zh) for place in found)
     number = np.array([order[place.code[:6]] for place in found], np.int64)
     return Communities(
-        tuple(place.code for place in found), names, number, layout.weights(seed, tuple(found)), longitude, latitude
-    )
+        tuple(place.code for place in found), tuple("".join(each) for each in steps), steps, number,
+        layout.weights(seed, tuple(found)), longitude, latitude,
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """What crosses the border of the sample city: planned deliveries with the truth about every row."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,36 @@ class PlannedWish(msgspec.Struct, frozen=True, kw_only=True):
     """Records about which to verify claims."""
     count_by: tuple[str, ...]
     """Fields to count by."""
+
+
+class PlannedAddress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One standard address of the sample city's address library, as the keeper of addresses would deliver it."""
+
+    code: str
+    """21 digits: community, sequence, check digit (ISO/IEC 7064 MOD 11,10)."""
+    parent: str
+    level: str
+    """road, number, estate, building, unit or room."""
+    name: str
+    text: str
+    division: str
+    """The division in which it lies now: 12 digits, 9 for roads."""
+    since: date
+    until: date | None
+    replaced_by: tuple[str, ...]
+    former_division: str
+    """Where it lay before boundaries were redrawn on `REDRAWN`; empty for most."""
+    steps: tuple[tuple[str, str], ...]
+    """Level and name of everything on the way to it, itself last."""
+    place: tuple[str, str, str, str]
+    """City, district, street and community in Chinese."""
+
+
+class PlannedSpelling(msgspec.Struct, frozen=True, kw_only=True):
+    """An address as somebody wrote it, and what he meant."""
+
+    text: str
+    code: str
+    """The standard address that is meant and holds now; empty when none is: elsewhere, never built, or only near one."""
+    way: str
+    """In which way it is not standard."""

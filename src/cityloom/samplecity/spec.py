@@ -52,6 +52,11 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     firm_trades: dict[str, tuple[str, ...]]
     """Trade words by industry section."""
     shops: dict[str, tuple[str, ...]]
+    place_first: str
+    place_second: str
+    road_endings: tuple[str, ...]
+    estate_endings: tuple[str, ...]
+    landmarks: tuple[str, ...]
 
 
 class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

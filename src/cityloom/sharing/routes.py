@@ -14,7 +14,7 @@ from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.sharing import contracts
 from cityloom.sharing.api import grants, projections, questions, reading, requests, webhooks
-from cityloom.sharing.api.questions import Asked, Desk
+from cityloom.sharing.api.questions import Asked, QuestionDesk
 from cityloom.sharing.api.sandbox import Twins
 from cityloom.sharing.contracts import (
     CASE,
@@ -337,17 +337,17 @@ def _twins(request: AnyRequest) -> Twins:
 
 
 def _asked(request: AnyRequest, grant: str, way: str, question: Question) -> Asked:
-    purpose = questions.check_purpose(request.headers.get("x-purpose", ""))
+    purpose = identity.purpose_of(request)
     shown, number = identity.credentials(request), http.request_number(request)
     return Asked(grant, way, question, shown, purpose, number, lambda who: identity.note_account(request, who))
 
 
-def _desk(request: AnyRequest) -> Desk:
+def _desk(request: AnyRequest) -> QuestionDesk:
     """The desk of this process, made at the first question."""
     state = request.app.state
     if "sharing_desk" not in state:
-        state["sharing_desk"] = Desk(http.parts_of(request))
-    desk: Desk = state["sharing_desk"]
+        state["sharing_desk"] = questions.desk(http.parts_of(request))
+    desk: QuestionDesk = state["sharing_desk"]
     return desk
 
 

@@ -24,7 +24,10 @@ def facts(ctx: Context, dataset: str) -> DatasetFacts:
     """What others must know of a dataset to ask for it. Raises NotFound `exchange.dataset_unknown`."""
     row = deliveries.describe(ctx, dataset)
     declared = gate.dataset(ctx, dataset)
-    fields = tuple(FieldFacts(each.name, each.title, each.type, each.grade, each.personal) for each in declared.fields)
+    fields = tuple(
+        FieldFacts(each.name, each.title, each.type, each.grade, each.personal, each.authoritative)
+        for each in declared.fields
+    )
     return DatasetFacts(
         dataset, declared.title, row.organisation, declared.sharing, declared.refusal_law, declared.queryable,
         declared.key, fields, row.last_sequence, row.floor_sequence,

@@ -51,16 +51,21 @@ def open_context(request: Request[Any, Any, Any], must_have_changed: bool = True
     parts = http.parts_of(request)
     principal = authenticate(parts, credentials(request), must_have_changed)
     note_account(request, principal)
-    purpose = request.headers.get("x-purpose", "")
-    if not PURPOSE.fullmatch(purpose):
-        raise BadRequest("identity.purpose_wrong")
     return Context(
         parts=parts,
         principal=principal,
-        purpose=purpose,
+        purpose=purpose_of(request),
         language=http.language(request, parts.settings.language),
         request=http.request_number(request),
     )
+
+
+def purpose_of(request: Request[Any, Any, Any]) -> str:
+    """The purpose that a request names (header X-Purpose). Raises BadRequest `identity.purpose_wrong`."""
+    purpose: str = request.headers.get("x-purpose", "")
+    if not PURPOSE.fullmatch(purpose):
+        raise BadRequest("identity.purpose_wrong")
+    return purpose
 
 
 def note_account(request: Request[Any, Any, Any], who: Principal) -> None:

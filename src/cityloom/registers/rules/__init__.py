@@ -1,1 +1,1 @@
-"""Decisions of the registers: pure functions, without I/O."""
+"""Decisions of the registers, without I/O."""

@@ -23,6 +23,8 @@ class Communities(msgspec.Struct, frozen=True):
     code: tuple[str, ...]
     place: tuple[str, ...]
     """City, district, street and community in Chinese: the beginning of an address."""
+    steps: tuple[tuple[str, str, str, str], ...]
+    """The same four, one by one."""
     district: Index
     """Position of the district in the census."""
     weight: chance.Units

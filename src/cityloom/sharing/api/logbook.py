@@ -30,8 +30,10 @@ def salt(parts: Parts, grant: str) -> str:
     return hashlib.sha256(f"{secret(parts, 'pseudonyms')} {grant}".encode()).hexdigest()
 
 
-def keep(tx: Transaction, made: Sequence[NewUse], refused: Sequence[Entry], now: datetime) -> list[int]:
-    """Write uses and refusals; the audit position that covers each use.
+def keep(
+    tx: Transaction, made: Sequence[NewUse], others: Sequence[Entry], now: datetime
+) -> tuple[list[int], list[int]]:
+    """Write uses, and other entries such as refusals; the audit positions that cover the uses, and those of the others.
 
     One entry for all uses that one account makes of one grant at once: it holds their number, the first and last id,
     and the SHA-256 of their lines in order, so that no use can be changed or left out afterwards.
@@ -40,12 +42,12 @@ def keep(tx: Transaction, made: Sequence[NewUse], refused: Sequence[Entry], now:
     for use in made:
         groups.setdefault((use.grant, use.account, use.purpose), []).append(use)
     entries = [_entry(members, now) for members in groups.values()]
-    positions = audit.append(tx, [*refused, *entries])[len(refused) :]
-    placed = dict(zip(groups, positions, strict=True))
+    positions = audit.append(tx, [*others, *entries])
+    placed = dict(zip(groups, positions[len(others) :], strict=True))
     found = [placed[use.grant, use.account, use.purpose] for use in made]
     if made:
         uses.add(tx, made, found, now)
-    return found
+    return found, positions[: len(others)]
 
 
 def end(tx: Transaction, use: NewUse, rows: int, complete: bool, now: datetime) -> None:

@@ -1,14 +1,12 @@
 """Questions about single records, and claims to verify, under a grant: answered in groups.
 
-The audit log takes some thousand transactions a second and many times as many entries. So what is asked while a group is
-being answered waits for the next one: one transaction looks up all tokens, grant versions, quotas and records, writes
+One transaction looks up all tokens, grant versions, quotas and records, writes
 every use and its audit entries, and commits; only then is each question answered, with its signature.
 """
 
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +19,8 @@ from cityloom.kernel.access import Principal
 from cityloom.kernel.audit.entry import Entry
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import PLATFORM, Transaction
-from cityloom.kernel.errors import BadRequest, Problem, Refused, Unavailable
+from cityloom.kernel.desk import MOST, Desk
+from cityloom.kernel.errors import Problem, Refused, Unavailable
 from cityloom.kernel.words import Words
 from cityloom.sharing.api import grants, logbook
 from cityloom.sharing.api.held import Held
@@ -31,9 +30,6 @@ from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import projections, uses
 from cityloom.sharing.store.projections import ProjectionRow
 from cityloom.sharing.store.uses import NewUse
-
-MOST = 64
-"""Questions in a group."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -71,47 +67,12 @@ class Found(msgspec.Struct, frozen=True):
     use: NewUse
 
 
-Waiting = tuple[Asked, "asyncio.Future[Answer]"]
+QuestionDesk = Desk[Asked, Answer]
 
 
-class Desk:
-    """Gathers the questions of one process and answers them in groups."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._answerer = Answerer(parts)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sharing-desk")
-        self._waiting: list[Waiting] = []
-        self._busy: asyncio.Task[None] | None = None
-
-    async def ask(self, asked: Asked) -> Answer:
-        """The answer, after its use is kept. Raises the Problem for which there is none."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, future))
-        if self._busy is None or self._busy.done():
-            self._busy = asyncio.create_task(self._work())
-        return await future
-
-    async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            group, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            answers = await loop.run_in_executor(self._thread, self._answer, [each for each, _ in group])
-            for (_, future), answer in zip(group, answers, strict=True):
-                if future.done():
-                    continue
-                if isinstance(answer, Answer):
-                    future.set_result(answer)
-                else:
-                    future.set_exception(answer)
-
-    def _answer(self, group: list[Asked]) -> list[Answer | Exception]:
-        """The group's answers; where it fails as a whole, one by one, so that nobody pays for another's question."""
-        try:
-            return self._answerer.answer(group)
-        except Unavailable as problem:
-            return [problem] * len(group)
-        except Exception as failure:  # noqa: BLE001 - whoever asked is told
-            return [failure] if len(group) == 1 else [self._answer([each])[0] for each in group]
+def desk(parts: Parts) -> QuestionDesk:
+    """Where the questions of one process are answered, in groups."""
+    return Desk("sharing-desk", Answerer(parts).answer)
 
 
 class Answerer:
@@ -130,7 +91,7 @@ class Answerer:
             permitted, refused = self._permit(tx, group, answers, now)
             permitted = self._metered(tx, permitted, answers, now)
             found = self._look_up(tx, permitted, answers)
-            positions = logbook.keep(tx, [each.use for each in found], refused, now)
+            positions, _ = logbook.keep(tx, [each.use for each in found], refused, now)
         for each, position in zip(found, positions, strict=True):
             answers[each.permitted.place] = self._sign(each, position, now)
         return answers
@@ -273,7 +234,9 @@ def keys_of_file(ctx: Context, grant: str, content: bytes) -> list[tuple[str, ..
     return files.keys(content, excerpts.facts(ctx, row.dataset).key)
 
 
-async def answer_lines(desk: Desk, asked: Sequence[Asked], words: Words, language: str) -> AsyncIterator[LineAnswer]:
+async def answer_lines(
+    desk: QuestionDesk, asked: Sequence[Asked], words: Words, language: str
+) -> AsyncIterator[LineAnswer]:
     """The answers to a file's lines in order, a group at a time; a line that is refused does not stop the others."""
     for start in range(0, len(asked), MOST):
         group = asked[start : start + MOST]
@@ -286,10 +249,3 @@ async def answer_lines(desk: Desk, asked: Sequence[Asked], words: Words, languag
                 yield LineAnswer(line, code=answer.code, detail=detail, remedy=remedy)
             else:
                 raise answer
-
-
-def check_purpose(purpose: str) -> str:
-    """A purpose as the header X-Purpose has it. Raises BadRequest `identity.purpose_wrong`."""
-    if not identity.PURPOSE.fullmatch(purpose):
-        raise BadRequest("identity.purpose_wrong")
-    return purpose

@@ -120,6 +120,27 @@ def in_force(tx: Transaction, dataset: str, field: str, now: datetime, after: st
     )
 
 
+class Party(msgspec.Struct, frozen=True):
+    """A grant, by who holds it for what."""
+
+    id: str
+    organisation: str
+    purpose: str
+
+
+def of_parties(
+    tx: Transaction, parties: Sequence[tuple[str, str]], datasets: Sequence[str], now: datetime
+) -> list[Party]:
+    """Grants in force of organisations for purposes (pairs of these) on datasets, by id."""
+    return tx.all(
+        Party,
+        """SELECT g.id, g.organisation, g.purpose FROM sharing.granted g
+           JOIN unnest(%s::text[], %s::text[]) AS t (organisation, purpose) USING (organisation, purpose)
+           WHERE g.dataset = ANY(%s) AND g.state = 'active' AND g.valid_from <= %s AND g.valid_until > %s ORDER BY g.id""",
+        [[one for one, _ in parties], [other for _, other in parties], list(datasets), now, now],
+    )
+
+
 def expired(tx: Transaction, now: datetime, limit: int) -> list[GrantRow]:
     """Active grants whose time is over."""
     return tx.all(

@@ -1,0 +1,1 @@
+"""What others may call: `following` (feeds), `reading` (records), `stewarding` (doubts, merges, splits), `states`."""

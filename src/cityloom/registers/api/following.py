@@ -1,0 +1,143 @@
+"""Takes the change rows of the datasets that feed registers into claims, in order, each once.
+
+A page of changes and the cursor that passes it are one transaction, so whoever dies leaves neither half. The feeds of one
+register are followed one after the other: two that meet a new person at once would make two of him.
+"""
+
+from contextlib import closing
+
+from cityloom.exchange.api import excerpts
+from cityloom.exchange.contracts import DatasetFacts, Excerpt
+from cityloom.kernel import lanes, log
+from cityloom.kernel.context import Context
+from cityloom.kernel.db import Transaction
+from cityloom.kernel.errors import Gone, Invalid, NotFound, Unavailable
+from cityloom.registers import spec
+from cityloom.registers.contracts import Change
+from cityloom.registers.rules import versions
+from cityloom.registers.spec import Feed, Register
+from cityloom.registers.store import feeds as store
+from cityloom.registers.store.feeds import FeedRow
+
+logger = log.logger("registers")
+
+PAGE = 20_000
+"""Change rows that are taken in in one transaction."""
+
+
+def install(ctx: Context) -> None:
+    """Begin to follow what the packs declare, and forget what they do not declare any more. Safe to run twice.
+
+    Raises Invalid `registers.register_wrong` naming what does not fit its dataset.
+    """
+    declared = spec.registers(ctx.packs)
+    for name, register in declared.items():
+        for feed in register.sources:
+            _check(ctx, name, feed)
+    wanted = {(name, feed.dataset, feed.role or "") for name, each in declared.items() for feed in each.sources}
+    with ctx.begin() as tx:
+        for row in store.known(tx):
+            if (row.register, row.dataset, row.role) not in wanted:
+                store.forget(tx, row.number)
+        for name, register in declared.items():
+            for feed in register.sources:
+                store.add(tx, name, feed.dataset, feed.role or "", excerpts.facts(ctx, feed.dataset).keeper)
+
+
+def _check(ctx: Context, register: str, feed: Feed) -> None:
+    try:
+        facts = excerpts.facts(ctx, feed.dataset)
+    except NotFound as problem:
+        raise Invalid("registers.register_wrong", register=register, what=feed.dataset) from problem
+    known = {field.name for field in facts.fields}
+    for name in (*filter(None, [feed.by]), *feed.fields.values(), *(to.field for to in feed.links.values())):
+        if name not in known:
+            raise Invalid("registers.register_wrong", register=register, what=f"{feed.dataset}.{name}")
+
+
+def follow(ctx: Context) -> None:
+    """Bring every register up to its datasets. As the platform; safe to run twice, and by several at once.
+
+    A feed that cannot be followed falls behind by itself, and its lag is told; the others go on.
+    """
+    for name, register in spec.registers(ctx.packs).items():
+        with lanes.try_hold(ctx.parts.db, f"registers/{name}") as term:
+            if term is not None:
+                _follow_register(ctx, name, register)
+
+
+def _follow_register(ctx: Context, name: str, register: Register) -> None:
+    with ctx.begin() as tx:
+        rows = {(row.dataset, row.role): row for row in store.known(tx, name)}
+    current = []
+    for feed in register.sources:
+        row = rows.get((feed.dataset, feed.role or ""))
+        try:
+            if row is not None and _follow(ctx, feed, row):
+                current.append(row.number)
+        except Unavailable:
+            raise
+        except Exception:
+            logger.exception("feed_stuck", register=name, dataset=feed.dataset)
+    with ctx.begin() as tx:
+        store.current(tx, current, ctx.clock.now())
+
+
+def _follow(ctx: Context, feed: Feed, row: FeedRow) -> bool:
+    """Bring one feed up; whether it was up to date already."""
+    facts = excerpts.facts(ctx, feed.dataset)
+    if row.snapshot is None and row.sequence >= facts.last_sequence:
+        return True
+    if row.snapshot is not None:
+        _snapshot(ctx, feed, row, facts)
+        return False
+    try:
+        _changes(ctx, feed, row, facts)
+    except Gone:  # it was away for longer than change rows are kept
+        _snapshot(ctx, feed, row, facts)
+    return False
+
+
+def _changes(ctx: Context, feed: Feed, row: FeedRow, facts: DatasetFacts) -> None:
+    with closing(excerpts.changes(ctx, facts.name, _whole(facts), row.sequence, 1 << 62)) as found:
+        for page in versions.pages((batch.to_pylist() for batch in found.batches()), PAGE):
+            with ctx.begin() as tx:
+                _write(tx, row.number, versions.changes(feed, facts.key, page))
+                store.follow(tx, row.number, page[-1]["_sequence"], ctx.clock.now())
+        upto = max(row.sequence, found.last_sequence)
+    with ctx.begin() as tx:
+        store.follow(tx, row.number, upto, ctx.clock.now())
+
+
+def _snapshot(ctx: Context, feed: Feed, row: FeedRow, facts: DatasetFacts) -> None:
+    """Take the current state in; who dies in the midst of it begins anew."""
+    now = ctx.clock.now()
+    logger.info("snapshot", register=row.register, dataset=facts.name)
+    with closing(excerpts.records(ctx, facts.name, _whole(facts))) as found:
+        with ctx.begin() as tx:
+            store.begin_snapshot(tx, row.number, found.last_sequence, now)
+        for page in versions.pages((batch.to_pylist() for batch in found.batches()), PAGE):
+            with ctx.begin() as tx:
+                _write(tx, row.number, versions.snapshot(feed, facts.key, page, found.last_sequence, now))
+        with ctx.begin() as tx:
+            store.follow(tx, row.number, found.last_sequence, now)
+
+
+def _write(tx: Transaction, feed: int, page: list[Change]) -> None:
+    store.lock(tx, feed)  # a steward who moves records waits, or is waited for
+    known = store.last_claims(tx, feed, list({change.key for change in page}))
+    entities = store.entities(tx, list({change.identifier for change in page if change.identifier}))
+    other = {
+        before.identifier
+        for change in page
+        if (before := known.get(change.key)) is not None
+        and before.identifier is not None
+        and before.identifier != change.identifier
+        and change.record is not None
+    }
+    shared = store.shared(tx, list(other)) if other else frozenset[str]()
+    store.write(tx, feed, versions.plan(page, known, entities, shared))
+
+
+def _whole(facts: DatasetFacts) -> Excerpt:
+    return Excerpt(tuple(field.name for field in facts.fields))

@@ -1,0 +1,115 @@
+"""How far registers know their sources, and where a source contradicts the authority of a field."""
+
+from typing import Any
+
+import msgspec
+
+from cityloom.exchange.api import excerpts
+from cityloom.kernel import jobs
+from cityloom.kernel.context import Context
+from cityloom.kernel.db import PLATFORM
+from cityloom.kernel.errors import NotFound
+from cityloom.quality.api import tickets
+from cityloom.quality.contracts import NewTicket
+from cityloom.registers import spec
+from cityloom.registers.api.reading import resource, source_of
+from cityloom.registers.api.stewarding import STEWARD
+from cityloom.registers.contracts import FeedState, FieldConflict, Member, RegisterState
+from cityloom.registers.rules import ids, survivorship
+from cityloom.registers.rules.survivorship import Said
+from cityloom.registers.rules.versions import SEPARATOR, text
+from cityloom.registers.store import claims as store
+from cityloom.registers.store import decisions as decision_store
+from cityloom.registers.store import feeds as feed_store
+from cityloom.registers.store import linkage as linkage_store
+
+
+def listing(ctx: Context) -> list[RegisterState]:
+    """Every register: what it holds, and how far it follows. What exists is no secret between departments."""
+    return [state(ctx, name) for name in spec.registers(ctx.packs)]
+
+
+def state(ctx: Context, name: str) -> RegisterState:
+    """One register. Raises NotFound `registers.register_unknown`."""
+    declared = spec.registers(ctx.packs)
+    if name not in declared:
+        raise NotFound("registers.register_unknown", register=name, known=", ".join(declared))
+    with ctx.parts.db.begin(PLATFORM) as tx:
+        feeds = feed_store.known(tx, name)
+        counted = store.count(tx, [row.number for row in feeds])
+        doubts = decision_store.open_doubts(tx, name)
+        unseen = linkage_store.unseen(tx, name, [row.number for row in feeds]) if declared[name].linkage else 0
+    followed = tuple(
+        FeedState(row.dataset, row.sequence, excerpts.facts(ctx, row.dataset).last_sequence, row.followed_at)
+        for row in feeds
+    )
+    register = declared[name]
+    return RegisterState(
+        name, register.title.of(ctx.language), register.keeper, counted.entities, counted.records, counted.alone,
+        counted.linked, unseen, doubts, followed,
+    )  # fmt: skip
+
+
+def members(ctx: Context, register: str, dataset: str) -> list[Member]:
+    """The records of a dataset and the entities that they belong to. As the platform."""
+    with ctx.begin() as tx:
+        return store.members(tx, register, dataset)
+
+
+def conflicts(ctx: Context, register: str, id: str, *, open_tickets: bool) -> list[FieldConflict]:
+    """Fields of an entity on which a source contradicts the authority; on demand each goes back to its keeper as a ticket.
+
+    No value is told. The ticket is the platform's own and names the record, the field and the authority. Right
+    `registers.steward`; raises NotFound `registers.record_unknown`, `registers.entity_empty`.
+    """
+    everything = spec.registers(ctx.packs)
+    entity = ids.read(everything, register, id)
+    declared = everything[register]
+    ctx.require(STEWARD, resource(register, declared))
+    said, keys = _said(ctx, register, entity)
+    if not said:
+        raise NotFound("registers.entity_empty", id=id)
+    authorities = {
+        each.feed.dataset: frozenset(f.name for f in excerpts.facts(ctx, each.feed.dataset).fields if f.authoritative)
+        for each in said
+    }
+    found = []
+    for field, authority, other in survivorship.conflicts(declared, said, authorities):
+        ticket = _ticket(ctx, field.name, authority, other, keys[id_of(other)]) if open_tickets else ""
+        found.append(FieldConflict(register, id, field.name, authority.source.dataset, other.source.dataset, ticket))
+    return found
+
+
+def id_of(said: Said) -> tuple[str, int]:
+    """What tells a version of a source record from every other."""
+    return said.source.dataset, said.source.sequence
+
+
+def _said(ctx: Context, register: str, entity: int) -> tuple[list[Said], dict[tuple[str, int], str]]:
+    declared = spec.registers(ctx.packs)[register]
+    with ctx.parts.db.begin(PLATFORM) as tx:
+        feeds = {row.number: row for row in feed_store.known(tx, register)}
+        rows = store.of_entities(tx, [entity], [None])
+    said, keys = [], {}
+    for row in rows:
+        place = feeds[row.feed]
+        feed = next(f for f in declared.sources if (f.dataset, f.role or "") == (place.dataset, place.role))
+        source = source_of(row, excerpts.facts(ctx, feed.dataset))
+        said.append(Said(feed, source, msgspec.json.decode(row.record, type=dict[str, Any])))
+        keys[id_of(said[-1])] = row.key
+    return said, keys
+
+
+def _ticket(ctx: Context, field: str, authority: Said, other: Said, key: str) -> str:
+    """The ticket of the same version of the same record is the same, however often it is asked for."""
+    name = other.feed.fields[field]
+    id = f"register-{other.source.dataset}-{other.source.sequence}-{name}"
+    right = authority.fields.get(authority.feed.fields[field])
+    new = NewTicket(
+        dataset=other.source.dataset,
+        key=tuple(key.split(SEPARATOR)),
+        field=name,
+        evidence=f"{authority.source.dataset} (一数一源), change row {authority.source.sequence}",
+        expected=text(right) if right is not None else None,
+    )
+    return tickets.open(jobs.platform_context(ctx.parts, "registers.conflict"), id, new).id

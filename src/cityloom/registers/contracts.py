@@ -1,0 +1,333 @@
+"""What crosses the border of the registers: entities, their records with the source of each field, doubts, decisions."""
+
+import re
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from cityloom.sharing.contracts import CASE
+
+ENTITY: Final = re.compile(r"[A-Z]\d{12}")
+"""A letter for the register, and a number that is never given twice."""
+EntityId = Annotated[str, Meta(pattern=f"^{ENTITY.pattern}$")]
+Reason = Annotated[str, Meta(min_length=1, max_length=2000)]
+KeyPart = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class How(StrEnum):
+    """Why a source record belongs to its entity."""
+
+    identifier = "identifier"
+    alone = "alone"
+    """It has no verified identifier, and was not linked to anybody."""
+    linkage = "linkage"
+    steward = "steward"
+
+
+HOWS: Final = (How.identifier, How.alone, How.linkage, How.steward)
+IDENTIFIER, ALONE, LINKAGE, STEWARD = range(4)
+"""As the database has them."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The version of a source record that a value comes from."""
+
+    dataset: str
+    keeper: str
+    sequence: int
+    """Of the change row that brought it."""
+    delivery: str
+    known_since: datetime
+    as_of: date | None
+    how: How
+
+
+class Value(msgspec.Struct, frozen=True):
+    """What one source says of a field."""
+
+    value: Any
+    source: Source
+    authority: bool
+    """Whether this dataset is the one that decides on this field (一数一源)."""
+
+
+class FieldValue(msgspec.Struct, frozen=True):
+    """One field of a record: the value that stands, and what other sources say."""
+
+    name: str
+    title: str
+    value: Any
+    source: Source
+    authority: bool
+    agree: bool
+    """Whether all sources that the reader may see say the same."""
+    others: tuple[Value, ...]
+
+
+class Link(msgspec.Struct, frozen=True):
+    """From this entity to another one."""
+
+    name: str
+    register: str
+    id: str
+    """Empty where the register does not know the other one yet."""
+    identifier: str
+    """Kind and value by which the source names it."""
+    source: Source
+
+
+class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which record to read: by `id`, or by a verified identifier."""
+
+    case: Annotated[str, Meta(pattern=f"^{CASE}$")]
+    """Number of the case or matter that the record is needed for."""
+    id: Annotated[str, Meta(max_length=20)] = ""
+    kind: Annotated[str, Meta(max_length=63)] = ""
+    """Kind of identifier, such as citizen_id."""
+    value: Annotated[str, Meta(max_length=100)] = ""
+    known_on: datetime | None = None
+    """Read what was known at this moment, instead of now."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One entity as the reader may see it now."""
+
+    register: str
+    id: str
+    known_on: datetime
+    fields: tuple[FieldValue, ...]
+    links: tuple[Link, ...]
+    sources: tuple[Source, ...]
+    """The source records of which something is shown."""
+    hidden: int
+    """Source records of which the reader may see nothing under this purpose."""
+    purpose: str
+    case: str
+    reading: int
+    """Number of this reading, as the person will see it."""
+    audit_position: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """Who read a record, why, and what was shown."""
+
+    id: int
+    at: datetime
+    organisation: str
+    account: str
+    purpose: str
+    case: str
+    fields: tuple[str, ...]
+    audit_position: int
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What one source record said, from when it was known to when it was not any more, and to whom it belonged."""
+
+    source: Source
+    known_until: datetime | None
+    values: dict[str, Any]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One field of two entities, side by side."""
+
+    name: str
+    title: str
+    left: tuple[Any, ...]
+    right: tuple[Any, ...]
+    agree: bool
+
+
+class DoubtState(StrEnum):
+    """What became of a doubt."""
+
+    open = "open"
+    merged = "merged"
+    distinct = "distinct"
+    gone = "gone"
+    """One of the two is not there any more."""
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """Two entities that may be one; a steward decides."""
+
+    id: int
+    register: str
+    left: str
+    right: str
+    probability: float
+    why: Literal["linkage", "identifier", "steward"]
+    state: DoubtState
+    opened_at: datetime
+    decided_at: datetime | None = None
+    decided_by: str = ""
+    reason: str = ""
+    evidence: tuple[Evidence, ...] = ()
+
+
+class Ruling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A steward's answer to a doubt."""
+
+    answer: Literal["same", "distinct"]
+    reason: Reason
+
+
+class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two entities that somebody believes to be one."""
+
+    left: EntityId
+    right: EntityId
+    reason: Reason
+
+
+class SourceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A record of a dataset."""
+
+    dataset: str
+    key: Annotated[tuple[KeyPart, ...], Meta(min_length=1, max_length=10)]
+
+
+class Merge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two entities are one: everything of `from_id` goes to `into`."""
+
+    from_id: EntityId
+    into: EntityId
+    reason: Reason
+
+
+class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Some source records of an entity are about somebody else: they get an entity of their own."""
+
+    entity: EntityId
+    records: Annotated[tuple[SourceKey, ...], Meta(min_length=1, max_length=1000)]
+    reason: Reason
+
+
+class Undo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Take a decision back."""
+
+    reason: Reason
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """A merge, a split, or the undoing of one."""
+
+    id: int
+    register: str
+    kind: Literal["merge", "split", "undo"]
+    from_id: str
+    into: str
+    records: int
+    at: datetime
+    by: str
+    reason: str
+    undoes: int | None
+    undone_by: int | None
+
+
+class FieldConflict(msgspec.Struct, frozen=True):
+    """A source contradicts the authority of a field."""
+
+    register: str
+    id: str
+    field: str
+    authority: str
+    """Dataset."""
+    dataset: str
+    """Dataset that says otherwise."""
+    ticket: str
+    """The correction ticket that was opened for it; empty while there is none."""
+
+
+class RegisterState(msgspec.Struct, frozen=True):
+    """How far a register knows its sources."""
+
+    name: str
+    title: str
+    keeper: str
+    entities: int
+    records: int
+    alone: int
+    """Records without an identifier that were linked to nobody."""
+    linked: int
+    """Records that the linkage put where they are."""
+    unseen: int
+    """Entities that the linkage has not compared yet; 0 too where none is declared."""
+    doubts: int
+    feeds: tuple["FeedState", ...]
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A record of a dataset and the entity that it belongs to."""
+
+    key: str
+    """Parts of the key, separated by U+001F."""
+    entity: int
+    how: int
+    identifier: str | None
+    """Kind and value by which other records of the entity are known, if any."""
+
+
+class FeedState(msgspec.Struct, frozen=True):
+    """How far the register follows one dataset."""
+
+    dataset: str
+    sequence: int
+    last_sequence: int
+    followed_at: datetime | None
+
+
+# what rules plan and the store keeps
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happened to one source record."""
+
+    key: str
+    sequence: int
+    at: datetime
+    as_of: date | None
+    delivery: str
+    identifier: str | None
+    links: tuple[str, ...]
+    record: str | None
+    """As JSON; None when there is no such record any more."""
+    erased: bool = False
+
+
+class Known(msgspec.Struct, frozen=True):
+    """The last claim of a source record."""
+
+    key: str
+    id: int
+    standing: bool
+    entity: int
+    how: int
+    decision: int | None
+    identifier: str | None
+
+
+class NewClaim(msgspec.Struct, frozen=True):
+    """A claim to be written. A negative entity is the so-many-th new one of the page."""
+
+    entity: int
+    how: int
+    decision: int | None
+    change: Change
+    until: datetime | None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a page of changes comes to."""
+
+    ending: tuple[tuple[int, datetime], ...]
+    """Claims that end, and when."""
+    beginning: tuple[NewClaim, ...]
+    entities: int
+    """How many new ones there are."""
+    erased: tuple[str, ...]
+    """Keys of which nothing may stay."""

@@ -1,0 +1,41 @@
+"""What groups of linked entities come to: who goes into whom, and which pairs a steward is asked about."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+
+def links(
+    groups: Iterable[tuple[int, int]], identified: Collection[int], apart: Collection[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Entities without an identifier, and the entity into which each goes; `groups` has pairs of entity and group.
+
+    Into the one that has an identifier, or where none has into the first. A group in which several have one is left as it
+    is, and so are pairs that a steward found to be two.
+    """
+    members: dict[int, list[int]] = {}
+    for entity, group in groups:
+        members.setdefault(group, []).append(entity)
+    found = []
+    for each in members.values():
+        known = [entity for entity in each if entity in identified]
+        if len(each) < 2 or len(known) > 1:
+            continue
+        into = known[0] if known else min(each)
+        found += [
+            (entity, into) for entity in sorted(each)
+            if entity != into and (min(entity, into), max(entity, into)) not in apart
+        ]  # fmt: skip
+    return found
+
+
+def doubts(
+    doubtful: Sequence[tuple[int, int, float, str]], conflicting: Sequence[tuple[int, int, float, str]],
+    into: Mapping[int, int],
+) -> list[tuple[int, int, float, str]]:  # fmt: skip
+    """Pairs to ask about, the smaller number first, each once with its highest probability, after what was linked."""
+    found: dict[tuple[int, int], tuple[int, int, float, str]] = {}
+    for left, right, probability, why in (*conflicting, *doubtful):
+        first, second = sorted((into.get(left, left), into.get(right, right)))
+        known = found.get((first, second))
+        if first != second and (known is None or known[2] < probability):
+            found[first, second] = (first, second, probability, why)
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""Which standard address a text means, how sure that is, and why."""

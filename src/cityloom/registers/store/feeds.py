@@ -1,0 +1,163 @@
+"""SQL of the feeds, and of the claims that they write."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from cityloom.kernel.db import Transaction
+from cityloom.registers.contracts import Known, NewClaim, Plan
+
+COLUMNS = "number, register, dataset, role, organisation, sequence, snapshot, followed_at"
+
+
+class FeedRow(msgspec.Struct, frozen=True):
+    """One row of registers.feed."""
+
+    number: int
+    register: str
+    dataset: str
+    role: str
+    organisation: str
+    sequence: int
+    snapshot: int | None
+    followed_at: datetime | None
+
+
+class EntityOf(msgspec.Struct, frozen=True):
+    """Who has an identifier."""
+
+    identifier: str
+    entity: int
+
+
+def known(tx: Transaction, register: str = "") -> list[FeedRow]:
+    """The feeds of a register, or of all."""
+    return tx.all(
+        FeedRow, f"SELECT {COLUMNS} FROM registers.feed WHERE %s IN ('', register) ORDER BY number", [register]
+    )
+
+
+def add(tx: Transaction, register: str, dataset: str, role: str, keeper: str) -> FeedRow:
+    """Begin to follow a dataset, or learn who keeps it now."""
+    return tx.one(
+        FeedRow,
+        f"""INSERT INTO registers.feed (register, dataset, role, organisation) VALUES (%s, %s, %s, %s)
+            ON CONFLICT (register, dataset, role) DO UPDATE SET organisation = excluded.organisation
+            RETURNING {COLUMNS}""",
+        [register, dataset, role, keeper],
+    )
+
+
+def lock(tx: Transaction, number: int) -> FeedRow:
+    """Where the feed stands; nobody changes it until the transaction ends."""
+    return tx.one(FeedRow, f"SELECT {COLUMNS} FROM registers.feed WHERE number = %s FOR UPDATE", [number])
+
+
+def lock_register(tx: Transaction, register: str) -> None:
+    """None of its feeds goes on until the transaction ends."""
+    tx.execute("SELECT FROM registers.feed WHERE register = %s ORDER BY number FOR UPDATE", [register])
+
+
+def follow(tx: Transaction, number: int, sequence: int, now: datetime) -> None:
+    """Every change up to here has been taken in."""
+    tx.execute(
+        "UPDATE registers.feed SET sequence = %s, snapshot = NULL, followed_at = %s WHERE number = %s",
+        [sequence, now, number],
+    )
+
+
+def current(tx: Transaction, numbers: Sequence[int], now: datetime) -> None:
+    """Nothing newer was there for these."""
+    tx.execute("UPDATE registers.feed SET followed_at = %s WHERE number = ANY(%s)", [now, list(numbers)])
+
+
+def begin_snapshot(tx: Transaction, number: int, sequence: int, now: datetime) -> None:
+    """Take in the current state anew: all that stands ends, and what is still so begins again with its entity."""
+    tx.execute(
+        "UPDATE registers.claim SET closed = id, until = %s WHERE feed = %s AND closed = 0", [now, number]
+    )  # fmt: skip
+    tx.execute("UPDATE registers.feed SET snapshot = %s WHERE number = %s", [sequence, number])
+
+
+def last_claims(tx: Transaction, feed: int, keys: Sequence[str]) -> dict[str, Known]:
+    """The standing claim of each of these records, else the last that stood."""
+    rows = tx.all(
+        Known,
+        """SELECT DISTINCT ON (key) key, id, closed = 0 AS standing, entity, how, decision, identifier
+           FROM registers.claim WHERE feed = %s AND key = ANY(%s) ORDER BY key, closed = 0 DESC, closed DESC""",
+        [feed, list(keys)],
+    )
+    return {row.key: row for row in rows}
+
+
+def entities(tx: Transaction, identifiers: Sequence[str]) -> dict[str, int]:
+    """Who has each of these identifiers now, else who had it last."""
+    rows = tx.all(
+        EntityOf,
+        """SELECT DISTINCT ON (identifier) identifier, entity FROM registers.claim WHERE identifier = ANY(%s)
+           ORDER BY identifier, closed = 0 DESC, id DESC""",
+        [list(identifiers)],
+    )
+    return {row.identifier: row.entity for row in rows}
+
+
+def shared(tx: Transaction, identifiers: Sequence[str]) -> frozenset[str]:
+    """Those of these identifiers that more than one standing record has."""
+    return frozenset(
+        tx.values(
+            str,
+            """SELECT identifier FROM registers.claim WHERE identifier = ANY(%s) AND closed = 0
+               GROUP BY identifier HAVING count(*) > 1""",
+            [list(identifiers)],
+        )
+    )
+
+
+def write(tx: Transaction, feed: int, plan: Plan) -> None:
+    """Write what a page came to. As JSON: arrays of texts cost the client several times as much."""
+    if plan.ending:
+        tx.execute(
+            """UPDATE registers.claim c SET closed = c.id, until = (e ->> 1)::timestamptz
+               FROM json_array_elements(%s::json) AS t (e) WHERE c.id = (e ->> 0)::bigint""",
+            [msgspec.json.encode(plan.ending).decode()],
+        )
+    if plan.beginning:
+        fresh = tx.values(
+            int, "SELECT nextval('registers.entity') FROM generate_series(1, %s)", [plan.entities]
+        )  # fmt: skip
+        _insert(tx, feed, plan.beginning, fresh)
+    for key in plan.erased:
+        tx.execute("DELETE FROM registers.claim WHERE feed = %s AND key = %s", [feed, key])
+        tx.execute("DELETE FROM registers.moved WHERE feed = %s AND key = %s", [feed, key])
+
+
+def _insert(tx: Transaction, feed: int, claims: Sequence[NewClaim], fresh: Sequence[int]) -> None:
+    rows = [
+        (
+            claim.entity if claim.entity > 0 else fresh[-claim.entity - 1], claim.how, claim.decision,
+            claim.change.sequence, claim.change.as_of, claim.change.at, claim.until, claim.change.key,
+            claim.change.identifier, claim.change.delivery, claim.change.links or None, claim.change.record,
+        )
+        for claim in claims
+    ]  # fmt: skip
+    tx.execute(
+        """INSERT INTO registers.claim (entity, feed, how, decision, sequence, as_of, since, until, key, identifier,
+             delivery, links, record, closed, id) OVERRIDING SYSTEM VALUE
+           SELECT entity, %(feed)s, how, decision, sequence, as_of, since, until, key, identifier, delivery, links, record,
+             CASE WHEN until IS NULL THEN 0 ELSE id END, id
+           FROM (SELECT (e ->> 0)::bigint AS entity, (e ->> 1)::smallint AS how, (e ->> 2)::bigint AS decision,
+                   (e ->> 3)::bigint AS sequence, (e ->> 4)::date AS as_of, (e ->> 5)::timestamptz AS since,
+                   (e ->> 6)::timestamptz AS until, e ->> 7 AS key, e ->> 8 AS identifier, e ->> 9 AS delivery,
+                   CASE WHEN json_typeof(e -> 10) = 'array' THEN ARRAY(SELECT json_array_elements_text(e -> 10)) END
+                     AS links,
+                   e ->> 11 AS record, nextval('registers.claim_id_seq') AS id
+                 FROM json_array_elements(%(rows)s::json) AS t (e)) n""",
+        {"feed": feed, "rows": msgspec.json.encode(rows).decode()},
+    )
+
+
+def forget(tx: Transaction, number: int) -> None:
+    """A feed that no pack declares any more: its claims end with it."""
+    tx.execute("DELETE FROM registers.claim WHERE feed = %s", [number])
+    tx.execute("DELETE FROM registers.feed WHERE number = %s", [number])
