@@ -8,20 +8,17 @@ import pyarrow as pa
 import pytest
 
 from cityloom.bench.linkage import CHINESE, DATA, PERSON, _febrl3
-from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
-from cityloom.registers.linkage import judge, kinds, link
+from cityloom.registers.linkage import judge, kinds, link, scoring
 from cityloom.registers.linkage.model import Field, Linked, Model
-from cityloom.samplecity.rules import doubles
-from cityloom.samplecity.spec import Names
+from cityloom.samplecity import api as samplecity
 
 LEVELS = Path(link.__file__).parent / "levels.yaml"
 
 
 @cache
 def people() -> pa.Table:
-    names = packs.decode(packs.shipped() / "base" / "samplecity" / "names.yaml", Names)
-    return doubles.records(3_000, 5, names)
+    return samplecity.people_twice(3_000, 5)
 
 
 @cache
@@ -87,9 +84,7 @@ def test_every_pair_has_its_evidence_in_both_languages() -> None:
 
 
 def prior_bits() -> float:
-    from cityloom.registers.linkage.scoring import bits
-
-    return bits(linked().trained.prior)
+    return scoring.bits(linked().trained.prior)
 
 
 def test_two_verified_numbers_are_never_one_and_one_number_is_one() -> None:

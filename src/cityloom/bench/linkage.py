@@ -18,12 +18,10 @@ import pyarrow.parquet
 
 from cityloom.bench import plainlinkage
 from cityloom.bench.line import Line, Memory, show, timed
-from cityloom.kernel import packs
 from cityloom.registers.linkage import judge, link
 from cityloom.registers.linkage.model import Field, Linked, Model
 from cityloom.registers.linkage.prepare import Limits
-from cityloom.samplecity.rules import doubles
-from cityloom.samplecity.spec import Names
+from cityloom.samplecity import api as samplecity
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "record_linkage"
 PEOPLE = 600_000
@@ -115,9 +113,8 @@ def _show(
 
 
 def _million(people: int, talk: Callable[[str], None]) -> None:
-    names = packs.decode(packs.shipped() / "base" / "samplecity" / "names.yaml", Names)
     with timed() as made:
-        records = doubles.records(people, 1, names)
+        records = samplecity.people_twice(people, 1)
     talk(f"{len(records):,} records of {people:,} people made in {made[0]:.1f} s")
     old, new = records.slice(0, len(records) - NEW), records.slice(len(records) - NEW)
     truth = [str(each) for each in records["person"].to_pylist()]
@@ -130,10 +127,8 @@ def _million(people: int, talk: Callable[[str], None]) -> None:
             f"{linked.compared:,} pairs compared, {len(linked.doubts):,} for a steward, {len(linked.conflicts):,} at odds"
         )
         _show("generated Chinese records", linked, truth[: len(old)], seconds[0], memory.peak, 0.98, None)
-        with timed() as ready, link.known(old, linked.clusters, CHINESE, linked.trained, limits) as known:
-            ready.append(0.0)
-            with timed() as added:
-                found = link.link_new(new, known)
+        with link.known(old, linked.clusters, CHINESE, linked.trained, limits) as known, timed() as added:
+            found = link.link_new(new, known)
     owners = dict(zip(records["record"].to_pylist(), truth, strict=True))
     whom = [owners[each] for each in found.clusters["record"].to_pylist()]
     right = judge.judge(found.clusters["cluster"].to_pylist(), whom)

@@ -23,6 +23,7 @@ def link(records: pa.Table, model: Model) -> list[str]:
     )
     connection = duckdb.connect(config={"memory_limit": "4096MiB", "threads": 2})
     try:
+        connection.execute("SET enable_progress_bar = false")
         api = DuckDBAPI(connection)
         linker = Linker(api.register(records), settings, log_level=QUIET)
         linker.training.estimate_probability_two_random_records_match([block_on(*rules[0])], recall=0.7)

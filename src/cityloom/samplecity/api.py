@@ -17,6 +17,7 @@ from cityloom.samplecity.contracts import PlannedAddress, PlannedDelivery, Plann
 from cityloom.samplecity.rules import (
     addressbook,
     chance,
+    doubles,
     drafts,
     dress,
     facilities,
@@ -117,6 +118,16 @@ def wishes(plan: Plan, chosen: packs.Packs) -> list[PlannedWish]:
             if dataset is not None:
                 found.append(PlannedWish(key=dataset.key, **msgspec.structs.asdict(each)))
     return found
+
+
+def people_twice(people: int, seed: int) -> pa.Table:
+    """About 1.67 records each of `people` made-up persons as offices write them down, to judge record linkage by.
+
+    Columns: record, person (the truth), name, sex, born, id_number, id_checked, phone, address. The same arguments give
+    the same table.
+    """
+    names = packs.decode(packs.shipped() / "base" / "samplecity" / "names.yaml", spec.Names)
+    return doubles.records(people, seed, names)
 
 
 def infants(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,8 @@ from cityloom.kernel.sql import name
 from cityloom.registers.linkage import kinds
 from cityloom.registers.linkage.model import ALWAYS, Field, Model
 
+AT_ONCE = 20_000
+"""Values made at a time: millions of small objects alive at once keep Python's collector busy."""
 RESERVED = ("row", "record", "source")
 
 
@@ -36,6 +38,7 @@ def engine(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         "preserve_insertion_order": False,
     }
     connection = duckdb.connect(config=config)
+    connection.execute("SET enable_progress_bar = false")  # it would write to stdout, where data goes
     try:
         yield connection
     finally:
@@ -133,12 +136,14 @@ def _normal_forms(connection: duckdb.DuckDBPyConnection, field: Field) -> None:
         .to_arrow_table()[field.name]
         .to_pylist()
     )
+    names = ["given", *(kinds.column(field.name, each) for each in kind.features)]
     empty = (None,) * len(kind.features)
-    made = [kind.make(each) or empty for each in given]
-    columns = {"given": pa.array(given, pa.string())}
-    for place, feature in enumerate(kind.features):
-        columns[kinds.column(field.name, feature)] = pa.array([each[place] for each in made], pa.string())
-    connection.register("made", pa.table(columns))
+    tables = [pa.table([pa.array([], pa.string())] * len(names), names)]
+    for since in range(0, len(given), AT_ONCE):
+        some = given[since : since + AT_ONCE]
+        made = zip(*(kind.make(each) or empty for each in some), strict=True)
+        tables.append(pa.table([pa.array(some, pa.string()), *(pa.array(each, pa.string()) for each in made)], names))
+    connection.register("made", pa.concat_tables(tables))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE made_{field.name} AS FROM made")
     connection.unregister("made")
 

@@ -44,7 +44,7 @@ def date(written: str | None) -> str | None:
     if not parts:
         return None
     if len(parts[0]) in (6, 8, 14):
-        whole = parts[0]
+        whole: str = parts[0]
         return whole[:8] if len(whole) >= 8 else whole + "00"
     if len(parts[0]) != 4 and len(parts) >= 3 and len(parts[2]) == 4:
         parts = [parts[2], parts[1], parts[0]]
