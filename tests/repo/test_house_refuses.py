@@ -12,7 +12,7 @@ Break = Callable[[Tree], Tree]
 Case = tuple[Rule, Break, tuple[str, ...]]
 
 X = "src/cityloom/exchange/"
-R = "src/cityloom/registers/"
+R = "src/cityloom/cases/"
 FIRST = "docs/decisions/0001-record-decisions.md"
 SETTINGS = "docs/reference/settings.md"
 WORDS_OF_KERNEL = "src/cityloom/kernel/words/kernel.yaml"
@@ -68,11 +68,11 @@ CODE = [
     case(code.sql_in_its_rooms, having(f"{X}store/a.py", 'Q = "SELECT 1"\n')),
     case(code.rooms, having(f"{X}helpers.py", ""), f"{X}helpers.py: not a room of the house"),
     case(code.rooms, having(f"{X}notes/a.txt", ""), f"{X}notes: not a room of the house"),
-    case(code.rooms, having(f"{R}module.py", ""), "src/cityloom/registers: no README.md"),
+    case(code.rooms, having(f"{R}module.py", ""), "src/cityloom/cases: no README.md"),
     case(
         code.contracts_know_every_module,
         having(f"{R}__init__.py", ""),
-        "pyproject.toml: cityloom.registers is not in the containers",
+        "pyproject.toml: cityloom.cases is not in the containers",
     ),
     case(code.migrations, having(f"{R}migrations/0002_a.sql", ""), f"{R}migrations/0002_a.sql: migration 1 of its"),
     case(
@@ -82,8 +82,8 @@ CODE = [
     ),
     case(
         code.migrations,
-        having(f"{R}migrations/0001_a.sql", "CREATE TABLE registers.a (b int REFERENCES cases.c);\n"),
-        f"{R}migrations/0001_a.sql: a foreign key to schema cases, which is not below registers",
+        having(f"{R}migrations/0001_a.sql", "CREATE TABLE cases.a (b int REFERENCES console.c);\n"),
+        f"{R}migrations/0001_a.sql: a foreign key to schema console, which is not below cases",
     ),
     case(
         code.migrations,
@@ -92,7 +92,7 @@ CODE = [
     ),
     case(
         code.migrations,
-        having(f"{R}migrations/0001_a.sql", "CREATE TABLE registers.a (b int REFERENCES exchange.c);\n"),
+        having(f"{R}migrations/0001_a.sql", "CREATE TABLE cases.a (b int REFERENCES exchange.c);\n"),
     ),
 ]
 

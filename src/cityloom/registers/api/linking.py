@@ -8,11 +8,10 @@ declaration changes, or there are twice as many entities.
 import hashlib
 from collections.abc import Iterable
 
-import duckdb
 import msgspec
 import pyarrow as pa
 
-from cityloom.kernel import jobs, lanes, log, sql
+from cityloom.kernel import jobs, lanes, log
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound
 from cityloom.registers import spec
@@ -80,7 +79,7 @@ def _link(ctx: Context, name: str, register: Register, model: Model) -> None:
     columns = _columns(register, feeds)
     names = [field.name for field in model.fields if field.name != NUMBER]
     with ctx.begin() as tx:
-        records = _reduced(store.evidence(tx, columns, names, 0, last), names, ctx.settings.lake_memory_mib)
+        records = store.reduced(store.evidence(tx, columns, names, 0, last), names, ctx.settings.lake_memory_mib)
     anew = learnt is None or learnt.model != digest or len(records) >= 2 * learnt.entities
     if len(records) < FEW:
         return
@@ -119,23 +118,6 @@ def _columns(register: Register, feeds: Iterable[FeedRow]) -> list[Column]:
         fields = tuple(feed.fields.get(each.field) for each in linkage.evidence) if linkage else ()
         found.append(Column(row.number, rank, fields))
     return found
-
-
-def _reduced(pages: Iterable[pa.Table], names: list[str], memory_mib: int) -> pa.Table:
-    """One line for each entity: of each field what the source says that is believed first."""
-    values = "".join(f", arg_min({name}, rank) FILTER ({name} <> '') AS {name}" for name in map(sql.name, names))
-    with duckdb.connect(config={"memory_limit": f"{memory_mib}MiB", "threads": 2}) as engine:
-        engine.execute(
-            "CREATE TABLE said (entity BIGINT, rank INTEGER, number VARCHAR"
-            + "".join(f", {sql.name(name)} VARCHAR" for name in names)
-            + ")"
-        )
-        for page in pages:
-            engine.register("page", page)
-            engine.execute("INSERT INTO said FROM page")
-            engine.unregister("page")
-        query = f"SELECT entity, min(number) AS number{values} FROM said GROUP BY entity ORDER BY entity"
-        return engine.execute(query).to_arrow_table()
 
 
 def _write(ctx: Context, name: str, records: pa.Table, linked: Linked, row: LinkageRow) -> None:

@@ -1,11 +1,13 @@
 """SQL of the linkage: what entities say, what was learnt, and what links come to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+import duckdb
 import msgspec
 import pyarrow as pa
 
+from cityloom.kernel import sql
 from cityloom.kernel.db import Transaction
 from cityloom.registers.contracts import LINKAGE
 
@@ -100,6 +102,23 @@ def evidence(
             arrays = [pa.array(column) for column in zip(*rows, strict=True)]
             typed = [arrays[0].cast(pa.int64()), arrays[1].cast(pa.int32()), *(a.cast(pa.string()) for a in arrays[2:])]
             yield pa.table(typed, names=["entity", "rank", "number", *names])
+
+
+def reduced(pages: Iterable[pa.Table], names: Sequence[str], memory_mib: int) -> pa.Table:
+    """One line for each entity: of each field what the source says that is believed first."""
+    values = "".join(f", arg_min({name}, rank) FILTER ({name} <> '') AS {name}" for name in map(sql.name, names))
+    with duckdb.connect(config={"memory_limit": f"{memory_mib}MiB", "threads": 2}) as engine:
+        engine.execute(
+            "CREATE TABLE said (entity BIGINT, rank INTEGER, number VARCHAR"
+            + "".join(f", {sql.name(name)} VARCHAR" for name in names)
+            + ")"
+        )
+        for page in pages:
+            engine.register("page", page)
+            engine.execute("INSERT INTO said FROM page")
+            engine.unregister("page")
+        query = f"SELECT entity, min(number) AS number{values} FROM said GROUP BY entity ORDER BY entity"
+        return engine.execute(query).to_arrow_table()
 
 
 def _whens(columns: Sequence[Column], place: int) -> str:
