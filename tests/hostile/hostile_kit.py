@@ -52,8 +52,9 @@ title: {en: People, zh: 人口}
 keeper: civil
 letter: P
 identifiers: [{name: number, title: {en: Number, zh: 编号}}]
-fields: [{name: name, title: {en: Name, zh: 姓名}}]
-sources: [{dataset: resident, identifier: number, by: id, fields: {name: name}}]
+fields: [{name: name, title: {en: Name, zh: 姓名}}, {name: born, title: {en: Born, zh: 出生}}]
+sources: [{dataset: resident, identifier: number, by: id, fields: {name: name, born: born}}]
+linkage: {evidence: [{field: name, kind: name}, {field: born, kind: date}]}
 """
 WHY = "kilo knows"
 PLATFORM = "- {code: data, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
@@ -162,7 +163,7 @@ def own(town: Town) -> Owned:
         ("tickets", "id"): "kilo-ticket", ("scores", "dataset"): "resident", ("{dataset}", "day"): "2026-03-02",
         ("sets", "name"): "2018", ("scores", "organisation"): "civil", ("results", "organisation"): "civil",
         ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
-        ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
+        ("population", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
     }, _catalogue(town), holder)  # fmt: skip
 
 

@@ -106,6 +106,12 @@ MAY: Mapping[str, tuple[str, ...]] = {
 }
 """Roles of any organisation that may: the city's administrators, and whoever writes a line of his own."""
 
+ELSEWHERE = {
+    f"{method} /api/indicators/population{path}": "tests/indicators"
+    for method, path in (("PUT", "/{id}"), ("GET", ""), ("GET", "/{id}/figures"), ("GET", "/{id}/members"))
+}
+"""What this town has not, because it lacks the pack; where the rights to it are tried."""
+
 TAKEN = {
     "PUT /api/sharing/requests/{id}": 409, "PUT /api/quality/tickets/{id}": 409, "PUT /api/appraisal/appeals/{id}": 409,
 }  # fmt: skip
@@ -113,7 +119,7 @@ TAKEN = {
 
 QUERY: Mapping[str, Any] = {
     "reason": "none", "since": 0, "by": ["district"], "case": "c-1", "day": "2026-03-02", "first": 1, "second": 1,
-    "account": "kilo.chen", "effective_on": "2027-01-01", **PERIOD,
+    "level": "city", "account": "kilo.chen", "effective_on": "2027-01-01", **PERIOD,
 }  # fmt: skip
 """What is asked for beside the address, by name; `account` is no must and still the way to another's tokens."""
 
@@ -167,6 +173,7 @@ BODIES: Mapping[str, Any] = {
     "Report": {"catalogue": "lower", "since": 0, "until": 0, "changes": []},
     "Erasure": {"keys": [["kilo1"]], "legal_basis": "PIPL, article 47"},
     "Wish": wish(),
+    "CountWish": {"on": "2026-03-01"},
     "Question": {"key": ["kilo1"], "case": "c-1"},
     "Claims": {"key": ["kilo1"], "case": "c-1", "claims": {"name": "Kilo Apple"}},
     "Lookup": {"case": "c-1", "kind": "number", "value": "kilo1"},

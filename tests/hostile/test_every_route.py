@@ -27,7 +27,7 @@ from hostile.hostile_kit import (
     state,
     token,
 )
-from hostile.recipes import DATA, LISTS, MAY, OPEN, OWN, PARTS, PUBLIC, TAKEN, Call
+from hostile.recipes import DATA, ELSEWHERE, LISTS, MAY, OPEN, OWN, PARTS, PUBLIC, TAKEN, Call
 from sharing.sharing_kit import Town
 
 NOBODY = Caller("nobody", "", (), {"accept-language": "en"})
@@ -71,22 +71,28 @@ def tried(town: Town, calls: list[Call], callers: list[Caller], right: Callable[
     """What is wrong with the answers, and what they changed; empty when nothing is."""
     wrong = []
     before, told = state(town), acts(town)
-    for call in calls:
+    for some in batched(calls):
         got = {}
-        for who in callers:
-            if not may(call, who):
-                answer = got[who.name] = send(town.client, call, who)
-                if not right(call, who, answer):
-                    wrong.append(
-                        f"{who.name}: {call.route} {call.json or ''}: {answer.status_code} {answer.text[:300]}"
-                    )
+        for call in some:
+            for who in callers:
+                if not may(call, who):
+                    answer = got[who.name, call.route] = send(town.client, call, who)
+                    if not right(call, who, answer):
+                        wrong.append(
+                            f"{who.name}: {call.route} {call.json or ''}: {answer.status_code} {answer.text[:300]}"
+                        )
         after = state(town)
         if changed := differing(before, after):
-            answers = {name: answer.status_code for name, answer in got.items()}
-            wrong.append(f"{call.route} {call.json or ''} changed {changed}: {answers}")
+            heard = {who: answer.status_code for who, answer in got.items() if answer.status_code < 300}
+            wrong.append(f"one of {[call.route for call in some]} changed {changed}; heard: {heard}")
         before = after
     assert set(acts(town) - told) <= {"access.refused"}
     return "\n".join(wrong)
+
+
+def batched(calls: list[Call], size: int = 8) -> list[list[Call]]:
+    """Some calls at a time: looking through every table after each would take most of the test."""
+    return [calls[start : start + size] for start in range(0, len(calls), size)]
 
 
 def private(owned: Owned) -> list[Call]:
@@ -132,7 +138,7 @@ def test_the_same_calls_are_heard_from_those_who_may(town: Town) -> None:
         private(owned), key=lambda call: ("/accounts/" in call.url, "/entrance" in call.url)
     ):  # those end sessions
         answers = [send(town.client, call, who).status_code for who in callers]
-        if not {200, 201, 202, 204, 409} & set(answers):
+        if call.route not in ELSEWHERE and not {200, 201, 202, 204, 409} & set(answers):
             ignored.append(f"{call.route} {call.json or ''}: {answers}")
     assert not ignored, "\n".join(ignored)
 
@@ -199,4 +205,4 @@ def test_a_route_that_leaks_is_found(town: Town) -> None:
 
 def test_every_line_of_the_recipes_is_a_route() -> None:
     routes = {f"{method} {path}" for method, path, _ in recipes.handlers(recipes.application())}
-    assert {*PUBLIC, *OWN, *OPEN, *LISTS, *MAY, *PARTS, *TAKEN, *recipes.FILES} <= routes
+    assert {*PUBLIC, *OWN, *OPEN, *LISTS, *MAY, *PARTS, *TAKEN, *ELSEWHERE, *recipes.FILES} <= routes

@@ -13,7 +13,7 @@ from cityloom.exchange.api import deliveries, spool
 from cityloom.exchange.contracts import Declaration
 from cityloom.identity.api import services
 from cityloom.indicators.api import population
-from cityloom.indicators.contracts import Wish
+from cityloom.indicators.contracts import CountWish
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
 from cityloom.kernel.jobs import platform_context
@@ -75,7 +75,7 @@ def headers(town: Parts, organisation: str, *rights: str) -> dict[str, str]:
     return {"authorization": f"Bearer {secret}", "accept-language": "en"}
 
 
-def exact(ctx: Context, wish: Wish) -> list[dict[str, object]]:
+def exact(ctx: Context, wish: CountWish) -> list[dict[str, object]]:
     """The exact pieces, counted beside the publication."""
     from cityloom.exchange.api import tables
     from cityloom.indicators.api.population import _counts, _model, _parameters
@@ -87,7 +87,7 @@ def exact(ctx: Context, wish: Wish) -> list[dict[str, object]]:
 def test_a_count_is_kept_published_and_explained(town: Parts, http: "TestClient[object]") -> None:
     ctx = platform_context(town, "test")
     today = town.clock.now().date()
-    wish = Wish(today)
+    wish = CountWish(today)
     planner = headers(
         town, "planning", "indicators.compute", "indicators.read", "indicators.explain", "exchange.read_changes"
     )
@@ -145,10 +145,10 @@ def test_a_count_is_kept_published_and_explained(town: Parts, http: "TestClient[
 
     # what is wrong is named
     with pytest.raises(Conflict) as reused:
-        population.compute(ctx, "c1", Wish(today, {"payers": "intersection"}))
+        population.compute(ctx, "c1", CountWish(today, {"payers": "intersection"}))
     assert reused.value.code == "indicators.id_reused"
     with pytest.raises(Invalid) as wrong:
-        population.compute(ctx, "c2", Wish(today, {"payers": "both"}))
+        population.compute(ctx, "c2", CountWish(today, {"payers": "both"}))
     assert wrong.value.code == "indicators.parameters_wrong"
     with pytest.raises(Invalid) as area:
         population.explain(named, "c1", "street", "4403", "R")
@@ -158,7 +158,7 @@ def test_a_count_is_kept_published_and_explained(town: Parts, http: "TestClient[
     assert [each.id for each in population.listing(ctx)] == ["c1"]
 
     # another reading, another count; the first stands
-    other = population.compute(ctx, "c2", Wish(today, {"payers": "intersection", "third_class": "alternatives"}))
+    other = population.compute(ctx, "c2", CountWish(today, {"payers": "intersection", "third_class": "alternatives"}))
     assert other.parameters["third_class"] == "alternatives"
     changed = {each.kind: each.persons for each in population.figures(ctx, "c2", "city")}
     assert (changed["N"] or 0) > (city["N"] or 0)

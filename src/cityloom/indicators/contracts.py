@@ -12,7 +12,7 @@ Area = Annotated[str, Meta(pattern=r"^-?[0-9]{0,12}$")]
 """A code of GB/T 10114 (6, 9 or 12 digits), or the number of a grid cell; empty: the city, or where nothing is known."""
 
 
-class Wish(msgspec.Struct, frozen=True):
+class CountWish(msgspec.Struct, frozen=True):
     """What is to be computed: for which day, and by which reading of what the rule leaves open."""
 
     on: date

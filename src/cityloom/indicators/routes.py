@@ -7,7 +7,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from cityloom.identity import api as identity
 from cityloom.indicators.api import population
-from cityloom.indicators.contracts import Area, Computation, ComputationId, Explanation, Figure, Level, Wish
+from cityloom.indicators.contracts import Area, Computation, ComputationId, CountWish, Explanation, Figure, Level
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
@@ -22,7 +22,7 @@ ROOT = "/api/indicators/population"
     "the same wish is answered as the first time; with another 409.",
     status_code=200, sync_to_thread=True,
 )  # fmt: skip
-def put_population(request: AnyRequest, id: FromPath[ComputationId], data: JSONBody[Wish]) -> Computation:
+def put_population(request: AnyRequest, id: FromPath[ComputationId], data: JSONBody[CountWish]) -> Computation:
     """What was computed, from what, by whom; the figures are asked for apart."""
     return population.compute(identity.open_context(request), id, data)
 

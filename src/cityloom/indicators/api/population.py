@@ -20,7 +20,7 @@ from cityloom.exchange.contracts import StateTable
 from cityloom.identity.api import organisations
 from cityloom.identity.contracts import OrganisationKind
 from cityloom.indicators import store
-from cityloom.indicators.contracts import Computation, Explanation, Figure, Input, Member, Wish
+from cityloom.indicators.contracts import Computation, CountWish, Explanation, Figure, Input, Member
 from cityloom.indicators.store import ComputationRow
 from cityloom.kernel import packs, secrets
 from cityloom.kernel.access import Principal, Resource
@@ -40,7 +40,7 @@ def resource(ctx: Context) -> Resource:
     return Resource("Indicator", INDICATOR, {"planners": [*own, ctx.packs.named(PACK).manifest.keeper]})
 
 
-def compute(ctx: Context, id: str, wish: Wish) -> Computation:
+def compute(ctx: Context, id: str, wish: CountWish) -> Computation:
     """Count, protect and keep. Right `indicators.compute`. The same id with the same wish is answered as the first time.
 
     Raises Refused, NotFound `kernel.pack_missing`, Invalid `indicators.parameters_wrong`, Conflict `indicators.id_reused`.
@@ -130,7 +130,7 @@ def _model(ctx: Context, name: str) -> ModuleType:
     return packs.model(ctx.packs.named(PACK), name)
 
 
-def _parameters(ctx: Context, wish: Wish) -> Any:
+def _parameters(ctx: Context, wish: CountWish) -> Any:
     try:
         return msgspec.convert({**wish.parameters, "on": wish.on}, _model(ctx, "population").Parameters)
     except msgspec.ValidationError as error:
