@@ -107,7 +107,7 @@ MAY: Mapping[str, tuple[str, ...]] = {
 """Roles of any organisation that may: the city's administrators, and whoever writes a line of his own."""
 
 ELSEWHERE = {
-    f"{method} /api/indicators/population{path}": "tests/indicators"
+    f"{method} /api/indicators/{{indicator}}{path}": "tests/indicators"
     for method, path in (("PUT", "/{id}"), ("GET", ""), ("GET", "/{id}/figures"), ("GET", "/{id}/members"))
 }
 """What this town has not, because it lacks the pack; where the rights to it are tried."""

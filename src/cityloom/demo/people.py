@@ -1,4 +1,4 @@
-"""The registers of the sample city: they follow, births find their children, and both are held against the truth."""
+"""What the sample city knows of its people: registers that follow, births that find their children, and what it can plan."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ import msgspec
 from cityloom import client
 from cityloom.registers.contracts import Member
 
-RIGHTS = ("registers.read", "registers.steward")
+RIGHTS = ("registers.read", "registers.steward", "indicators.compute", "indicators.read")
 PATIENCE = 600.0
 """Seconds within which the registers must have followed and linked."""
 REGISTER, BIRTHS, KIND = "person", "birth", "citizen_id"
@@ -60,3 +60,34 @@ def judge(members: Sequence[Member], truth: Iterable[tuple[str, str]], known: se
         linked, right, missed, doubts,
         round(right / linked, 4) if linked else 1.0, round(right / (right + missed), 4) if right + missed else 1.0,
     )  # fmt: skip
+
+
+class Plans(msgspec.Struct, frozen=True):
+    """Published figures: persons by class (R05; `all` of them), centres missing at both ends of the range (R34), and school
+    places short by scenario and year (R35)."""
+
+    population: dict[str, int | None]
+    health_centre_gap: dict[str, int]
+    school_pressure: dict[str, int]
+
+
+def count(office: client.Exchange, on: str) -> Plans:
+    """Have the indicators computed for a day."""
+    people, centres, schools = (
+        _city(office, name, on) for name in ("population", "health_centres", "school_pressure")
+    )  # fmt: skip
+    return Plans(
+        {kind or "all": value for kind, value in people.items()},
+        {kind: centres[kind] or 0 for kind in ("centres", "low", "high")},
+        {
+            kind.removesuffix(":short").replace(":cohort:", ":"): value or 0
+            for kind, value in schools.items()
+            if kind.endswith(":short") and ":cohort:" in kind
+        },
+    )
+
+
+def _city(office: client.Exchange, name: str, on: str) -> dict[str, int | None]:
+    office.put(f"/api/indicators/{name}/demo", {"on": on})
+    figures = office.get(f"/api/indicators/{name}/demo/figures", level="city")
+    return {each["kind"]: each["value"] for each in figures}

@@ -71,6 +71,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """How many entities each register holds."""
     linkage: people_found.Linkage
     """Certificates of birth, which have no number of the child, against the truth of who was born."""
+    population: dict[str, int | None]
+    """Persons by class, as published: registered (H), resident (R), managed (N), and all (R05)."""
+    health_centre_gap: dict[str, int]
+    """Community health centres there are, and how many more the standard asks for at both ends of its range (R34)."""
+    school_pressure: dict[str, int]
+    """Places of primary schools short in catchments that are short of any, by scenario and year (R35)."""
     shared_as_planned: bool
     """Whether requests were decided, and questions answered, as the departments meant and their records say."""
     audit_entries: int
@@ -122,11 +128,14 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
             )  # fmt: skip
         talk.print("Following the registers …", highlight=False)
         registers, linkage = _know(parts, city.url, tokens.of(_office(parts)), plan)
+        with closing(client.Exchange(city.url, tokens.of(_office(parts)), patience=600)) as office:
+            plans = people_found.count(office, today.date().isoformat())
         appraisal = _appraise(city.url, tokens.of(_office(parts)), today)
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
-        registers=registers, linkage=linkage, appraisal=appraisal, grants=shared.grants, queries=shared.queries,
+        registers=registers, linkage=linkage, population=plans.population,
+        health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, appraisal=appraisal, grants=shared.grants, queries=shared.queries,
         verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,

@@ -1,4 +1,4 @@
-"""`cityloom indicators …`: count the population, list counts, show their figures."""
+"""`cityloom indicators …`: have figures computed, list computations, show their figures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,39 +9,42 @@ from cityloom.terminal import HERE, Token, Url, opened, read_body, show
 
 app = typer.Typer(help="Figures that models of packs compute over the city's datasets.", no_args_is_help=True)
 
-ROOT = "/api/indicators/population"
+ROOT = "/api/indicators"
+Name = Annotated[str, typer.Argument(help="population, health_centres or school_pressure")]
 Id = Annotated[str, typer.Argument(help="The computation's id.")]
 
 
 @app.command()
-def population(
+def compute(
+    indicator: Name,
     id: Id,
     on: Annotated[str, typer.Option(help="Reference date, such as 2026-06-30.")],
     parameters: Annotated[str, typer.Option(help="A YAML or JSON file with readings other than the defaults.")] = "",
     url: Url = HERE,
     token: Token = "",
 ) -> None:
-    """Count the population, and keep the figures under this id."""
+    """Compute, and keep the figures under this id."""
     body = {"on": on, "parameters": read_body(Path(parameters)) if parameters else {}}
     with opened(url, token) as city:
-        show(city.put(f"{ROOT}/{id}", body))
+        show(city.put(f"{ROOT}/{indicator}/{id}", body))
 
 
 @app.command()
-def computations(url: Url = HERE, token: Token = "") -> None:
+def computations(indicator: Name, url: Url = HERE, token: Token = "") -> None:
     """What was computed, when, by whom, from what."""
     with opened(url, token) as city:
-        show(city.get(ROOT))
+        show(city.get(f"{ROOT}/{indicator}"))
 
 
 @app.command()
 def figures(
+    indicator: Name,
     id: Id,
-    level: Annotated[str, typer.Option(help="city, district, street, community, grid or rules.")] = "city",
+    level: Annotated[str, typer.Option(help="city, district, street, community, grid, rules; site; school")] = "city",
     area: Annotated[str, typer.Option(help="Only areas whose code begins so.")] = "",
     url: Url = HERE,
     token: Token = "",
 ) -> None:
     """Published figures of a computation; null where hidden."""
     with opened(url, token) as city:
-        show(city.get(f"{ROOT}/{id}/figures", level=level, area=area))
+        show(city.get(f"{ROOT}/{indicator}/{id}/figures", level=level, area=area))

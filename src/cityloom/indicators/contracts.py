@@ -7,9 +7,11 @@ import msgspec
 from msgspec import Meta
 
 ComputationId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
-Level = Literal["city", "district", "street", "community", "grid", "rules"]
-Area = Annotated[str, Meta(pattern=r"^-?[0-9]{0,12}$")]
-"""A code of GB/T 10114 (6, 9 or 12 digits), or the number of a grid cell; empty: the city, or where nothing is known."""
+Level = Literal["city", "district", "street", "community", "grid", "rules", "site", "school"]
+"""Which of them an indicator has, it says itself."""
+Area = Annotated[str, Meta(pattern=r"^-?[0-9A-Za-z_]{0,20}$")]
+"""A code of GB/T 10114 (6, 9 or 12 digits), of a school, or the number of a grid cell; empty: the city, or where nothing is
+known."""
 
 
 class CountWish(msgspec.Struct, frozen=True):
@@ -44,13 +46,15 @@ class Computation(msgspec.Struct, frozen=True):
 class Figure(msgspec.Struct, frozen=True):
     """One published figure; null where it is hidden.
 
-    At the level `rules`, the area is a district and `kind` names the class and the rules that hold: `R:school+rental`.
+    `population`: persons; `kind` is the class, or empty for all, and at the level `rules`, where the area is a district,
+    class and rules that hold: `R:school+rental`. `health_centres`: `centres`, `low`, `high` (missing), `shade`; of sites
+    `rank`, `newly_covered`, `metres`. `school_pressure`: `scenario:model:year:what`, such as `all:cohort:2028:gap`.
     """
 
     level: str
     area: str
     kind: str
-    persons: int | None
+    value: int | None
 
 
 class Member(msgspec.Struct, frozen=True):

@@ -7,13 +7,11 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from cityloom.indicators.contracts import Figure
+from cityloom.indicators.contracts import Figure, Input
 from cityloom.kernel import sql
 from cityloom.kernel.db import Transaction
 
-COLUMNS = (
-    "id, indicator, on_day, parameters::text AS parameters, inputs::text AS inputs, figures, actor, organisation, at"
-)
+COLUMNS = "id, indicator, on_day, wish, parameters::text AS parameters, inputs::text AS inputs, figures, actor, organisation, at"
 
 
 class ComputationRow(msgspec.Struct, frozen=True):
@@ -22,12 +20,19 @@ class ComputationRow(msgspec.Struct, frozen=True):
     id: str
     indicator: str
     on_day: date
+    wish: str
+    """SHA-256 of what was asked for."""
     parameters: str
     inputs: str
     figures: int
     actor: str
     organisation: str
     at: datetime
+
+
+def inputs(row: ComputationRow) -> tuple[Input, ...]:
+    """What a computation read."""
+    return msgspec.json.decode(row.inputs, type=tuple[Input, ...])
 
 
 def hold(tx: Transaction, indicator: str, id: str) -> None:
@@ -56,12 +61,13 @@ def listing(tx: Transaction, indicator: str, after: str, limit: int) -> list[Com
 def add(tx: Transaction, row: ComputationRow, figures: Sequence[Figure]) -> None:
     """Keep a computation and its figures."""
     tx.execute(
-        """INSERT INTO indicators.computation (id, indicator, on_day, parameters, inputs, figures, actor, organisation, at)
-           VALUES (%s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s, %s)""",
+        """INSERT INTO indicators.computation (id, indicator, on_day, wish, parameters, inputs, figures, actor, organisation,
+             at)
+           VALUES (%s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s, %s)""",
         list(msgspec.structs.astuple(row)),
     )
     tx.many(
-        """INSERT INTO indicators.figure (indicator, computation, level, area, kind, persons)
+        """INSERT INTO indicators.figure (indicator, computation, level, area, kind, value)
            VALUES (%s, %s, %s, %s, %s, %s)""",
         [[row.indicator, row.id, *msgspec.structs.astuple(figure)] for figure in figures],
     )
@@ -74,7 +80,7 @@ def figures(
     given = None if after is None else "after"
     return tx.all(
         Figure,
-        """SELECT level, area, kind, persons FROM indicators.figure
+        """SELECT level, area, kind, value FROM indicators.figure
            WHERE indicator = %s AND computation = %s AND level = %s AND starts_with(area, %s)
              AND (%s::text IS NULL OR (area, kind) > (%s, %s))
            ORDER BY area, kind LIMIT %s""",

@@ -3,6 +3,7 @@ CREATE TABLE indicators.computation (
     id text NOT NULL,
     indicator text NOT NULL,
     on_day date NOT NULL,
+    wish text NOT NULL,                         -- SHA-256 of what was asked for
     parameters jsonb NOT NULL,                  -- all of them, so that the computation explains itself for ever
     inputs jsonb NOT NULL,
     figures int NOT NULL CHECK (figures >= 0),
@@ -19,7 +20,7 @@ CREATE TABLE indicators.figure (
     level text NOT NULL,
     area text NOT NULL,
     kind text NOT NULL,
-    persons bigint CHECK (persons >= 0),
+    value bigint,
     PRIMARY KEY (indicator, computation, level, area, kind),
     FOREIGN KEY (indicator, computation) REFERENCES indicators.computation
 );
