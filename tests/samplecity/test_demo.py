@@ -28,3 +28,11 @@ def test_the_demo_delivers_and_shares_a_city(tmp_path: Path) -> None:
     assert {"psb", "housing", "education"} <= set(result.appraisal)
     # whoever asked and used has points for it, and a department that neither delivers nor asks has next to none
     assert result.appraisal["housing"] > result.appraisal["justice"]
+    # births find their children, and nobody else's; the registers hold each number once
+    assert result.linkage.linked > 50
+    assert (result.linkage.precision, result.linkage.recall) >= (0.98, 0.95)
+    assert result.registers["person"] > 9_000
+    # what the city can plan: most people are counted, and there are fewer centres than the standard asks for at its upper end
+    assert (result.population["all"] or 0) > 8_000
+    assert result.health_centre_gap["low"] <= result.health_centre_gap["high"]
+    assert {kind.split(":")[0] for kind in result.school_pressure} == {"all", "points"}

@@ -40,6 +40,9 @@ RIGHTS = (
     "appraisal.read_all",
 )
 
+LEAST_PRECISION, LEAST_RECALL = 0.98, 0.95
+"""Of the links that the registers make between births and children."""
+
 logger = log.logger("demo")
 
 
@@ -89,7 +92,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         """Whether everything came out as the generator knew it must."""
         found_all = self.seeded_errors_found == self.seeded_errors and self.other_faults == 0
         as_planned = self.counts_as_planned and self.shared_as_planned
-        return found_all and as_planned and self.audit_verified and self.unreconciled == 0
+        linked = self.linkage.precision >= LEAST_PRECISION and self.linkage.recall >= LEAST_RECALL
+        return found_all and as_planned and linked and self.audit_verified and self.unreconciled == 0
 
 
 def settings(given: Settings, own_home: bool) -> Settings:
@@ -135,7 +139,8 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
         registers=registers, linkage=linkage, population=plans.population,
-        health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, appraisal=appraisal, grants=shared.grants, queries=shared.queries,
+        health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, appraisal=appraisal,
+        grants=shared.grants, queries=shared.queries,
         verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
@@ -317,6 +322,10 @@ def show(result: Result, talk: Console) -> None:
         ("  granted", result.grants),
         ("records asked for", result.queries),
         ("claims verified", result.verifications),
+        ("people in the register", result.registers.get("person", 0)),
+        ("  births linked to their child", result.linkage.linked),
+        ("people counted (R05)", result.population["all"] or 0),
+        ("health centres missing, at most", result.health_centre_gap["high"]),
         ("audit entries", result.audit_entries),
     ):
         table.add_row(label, f"{value:,}")
