@@ -4,7 +4,7 @@ One transaction looks up who asks, the claims and the grants, meters and keeps t
 entries; only then is a record told.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -177,17 +177,22 @@ class Answerer:
         readers = {place: self._reader(people[place], group[place]) for place in places}
         datasets = sorted({place.facts.name for place in self._places.values()})
         grants = self._sights.grants(tx, readers.values(), datasets, now)
-        drafts = {}
+        shown: dict[int, tuple[list[tuple[ClaimRow, Said]], list[Seen]]] = {}
         for place in places:
             lives = grants[readers[place].who.organisation, readers[place].purpose]
             said, seen = self._said(readers[place], lives, claims[place], group[place].register, now)
             if said:
-                drafts[place] = self._draft(
-                    tx, group[place], people[place], entities[place], claims[place], said, seen, now
-                )
+                shown[place] = said, seen
             else:
                 answers[place] = self._nothing(tx, group[place], entities[place], claims[place])
-        return drafts
+        links = {place: _links(said) for place, (said, _) in shown.items()}
+        named = {link.identifier for found in links.values() for link in found}
+        others = feed_store.entities(tx, list(named)) if named else {}
+        return {
+            place: self._draft(group[place], people[place], entities[place], len(claims[place]), said,
+                               tuple(self._known(link, others) for link in links[place]), seen, now)
+            for place, (said, seen) in shown.items()
+        }  # fmt: skip
 
     def _reader(self, who: Principal, asked: Asked) -> Reader:
         return Reader(who, asked.purpose, asked.lookup.case, asked.request)
@@ -223,19 +228,18 @@ class Answerer:
         return said, seen
 
     def _draft(
-        self, tx: Transaction, asked: Asked, who: Principal, entity: int, rows: Sequence[ClaimRow],
-        said: Sequence[tuple[ClaimRow, Said]], seen: list[Seen], now: datetime,
+        self, asked: Asked, who: Principal, entity: int, claims: int, said: Sequence[tuple[ClaimRow, Said]],
+        links: tuple[Link, ...], seen: list[Seen], now: datetime,
     ) -> Draft:  # fmt: skip
         register = self._registers[asked.register]
-        fields = survivorship.record(register, [each for _, each in said], self._authorities, asked.language)
         record = Record(
             register=asked.register,
             id=ids.show(register, entity),
             known_on=asked.lookup.known_on or now,
-            fields=fields,
-            links=self._links(tx, said),
+            fields=survivorship.record(register, [each for _, each in said], self._authorities, asked.language),
+            links=links,
             sources=tuple(each.source for _, each in said),
-            hidden=len(rows) - len(said),
+            hidden=claims - len(said),
             purpose=asked.purpose,
             case=asked.lookup.case,
             reading=0,
@@ -243,22 +247,11 @@ class Answerer:
         )
         return Draft(asked, who, entity, record, tuple(seen))
 
-    def _links(self, tx: Transaction, said: Sequence[tuple[ClaimRow, Said]]) -> tuple[Link, ...]:
-        found = []
-        for row, each in said:
-            for text in row.links or ():
-                name, register, kind, value = text.split(":", 3)
-                field = each.feed.links[name].field if name in each.feed.links else ""
-                if field in each.fields and field not in each.masked:
-                    found.append((name, register, f"{kind}:{value}", each.source))
-        entities = feed_store.entities(tx, [each[2] for each in found]) if found else {}
-        return tuple(
-            Link(name, register, self._id(register, entities.get(identifier)), identifier, source)
-            for name, register, identifier, source in found
-        )
-
-    def _id(self, register: str, entity: int | None) -> str:
-        return ids.show(self._registers[register], entity) if entity is not None else ""
+    def _known(self, link: Link, others: Mapping[str, int]) -> Link:
+        entity = others.get(link.identifier)
+        if entity is None:
+            return link
+        return msgspec.structs.replace(link, id=ids.show(self._registers[link.register], entity))
 
     def _keep(
         self, tx: Transaction, drafts: dict[int, Draft], answers: list[Record | Exception], now: datetime
@@ -300,6 +293,18 @@ def _joined(place: Place, row: ClaimRow, shown: Sequence[sights.Shown]) -> Said:
         masked = (masked | (each.masked & each.fields.keys())) - (each.fields.keys() - each.masked)
         fields |= {name: value for name, value in each.fields.items() if name not in fields or name not in each.masked}
     return Said(place.feed, source_of(row, place.facts), fields, frozenset(masked))
+
+
+def _links(said: Sequence[tuple[ClaimRow, Said]]) -> list[Link]:
+    """The links of claims whose field is shown, without the ids of the others."""
+    found = []
+    for row, each in said:
+        for text in row.links or ():
+            name, register, kind, value = text.split(":", 3)
+            field = each.feed.links[name].field if name in each.feed.links else ""
+            if field in each.fields and field not in each.masked:
+                found.append(Link(name, register, "", f"{kind}:{value}", each.source))
+    return found
 
 
 def _reading(draft: Draft) -> NewReading:
