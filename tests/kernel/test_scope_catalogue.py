@@ -42,6 +42,7 @@ OPEN = {
     "catalogue.item_source": "everybody must know who answers for an item",
     "catalogue.announcement": "everybody must know what is to come",
     "catalogue.demand": "the list of demands is for all to see",
+    "indicators.computation": "what is published says who had it computed",
     "exchange.dataset": "what datasets exist is no secret between departments",
     "exchange.deletion_intent": "whoever commits to a dataset must see that a deletion of it is unfinished",
 }

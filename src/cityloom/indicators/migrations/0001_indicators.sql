@@ -28,12 +28,14 @@ CREATE TABLE indicators.figure (
 -- Everyone whom the policies let read them sees all: they are protected, and of no single organisation.
 ALTER TABLE indicators.computation ENABLE ROW LEVEL SECURITY;
 ALTER TABLE indicators.computation FORCE ROW LEVEL SECURITY;
-CREATE POLICY seen ON indicators.computation FOR SELECT TO cityloom_app USING (true);
+CREATE POLICY seen ON indicators.computation FOR SELECT TO cityloom_app
+    USING ((SELECT kernel.organisation()) <> '');
 CREATE POLICY made ON indicators.computation FOR INSERT TO cityloom_app
     WITH CHECK (organisation = (SELECT kernel.organisation()) OR (SELECT kernel.sees_all()));
 ALTER TABLE indicators.figure ENABLE ROW LEVEL SECURITY;
 ALTER TABLE indicators.figure FORCE ROW LEVEL SECURITY;
-CREATE POLICY seen ON indicators.figure FOR SELECT TO cityloom_app USING (true);
+CREATE POLICY seen ON indicators.figure FOR SELECT TO cityloom_app
+    USING ((SELECT kernel.organisation()) <> '');
 CREATE POLICY made ON indicators.figure FOR INSERT TO cityloom_app WITH CHECK (
     EXISTS (SELECT FROM indicators.computation c WHERE c.indicator = figure.indicator AND c.id = figure.computation
         AND (c.organisation = (SELECT kernel.organisation()) OR (SELECT kernel.sees_all())))

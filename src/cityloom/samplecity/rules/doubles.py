@@ -50,7 +50,7 @@ TRADITIONAL = (
 )
 VARIANTS = "峰峯 群羣 升昇 哲喆 坤堃 宁甯 岩嵒 昆崑 映暎 炎焱 秋穐 辉煇 晋晉 德惪 春旾 梅槑 松枩 烟煙 秘祕 游遊 同仝 周週 咏詠 泛汎 乃迺 真眞 青靑"
 LOOK_ALIKE = "未末 宇字 晴睛 琳淋 浩洁 雨两 亮高 鹏朋 天夭 日曰 晶品 明朋 林材 凤风 玉王 王玉 大太 丹舟 岳兵 思恩 莹萤 晓晚 锋铎 清情 佳住 旭旮 志忘 军车 田由 于干"
-DISTRICTS = ("亭湖区", "盐都区", "大丰区", "响水县", "滨海县", "阜宁县", "射阳县", "建湖县")
+DISTRICTS = ("东河区", "西岭区", "南湖区", "北山区", "青石县", "白水县", "临江县", "平原县")
 STREETS = (
     "五星街道",
     "新城街道",
@@ -256,7 +256,7 @@ class _Clerk:
         typing = self.now_and_then("number typing")
         house = np.where(typing, np.maximum(1, house + chance.whole(self.key, "house slip", self.all, -9, 10)), house)
         style = chance.pick(self.key, "style", self.all, [0.4, 0.2, 0.15, 0.15, 0.1])
-        head = np.where(style == 1, "江苏省盐城市", np.where(style == 3, "", "盐城市"))
+        head = np.where(style == 1, "云江省河湾市", np.where(style == 3, "", "河湾市"))
         middle = np.where(style == 2, "", np.array(STREETS)[street])
         estates = np.where(style == 4, "", np.array(ESTATES)[estate])
         number = building.astype("U2")
