@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import re
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -196,3 +199,13 @@ def test_a_city_says_whose_data_it_has(city: str) -> None:
 
 def test_the_packs_stay_small() -> None:
     assert sum(path.stat().st_size for path in PACKS.rglob("*") if path.is_file()) < 3 * MIB
+
+
+def test_the_samples_of_a_pack_that_no_sample_city_has_come_to_what_they_must(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cityloom", "packs", "try", "places"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "CITYLOOM_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "standard_address" in done.stdout

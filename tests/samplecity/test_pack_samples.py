@@ -10,24 +10,31 @@ from city_kit import ROOT
 from cityloom.kernel import packs
 from cityloom.samplecity.contracts import Fault
 
-NAMES = sorted(path.parent.parent.name for path in (ROOT / "packs").glob("*/samples/expect.yaml"))
+CITY = {pack.name for pack in packs.choose([ROOT / "packs"], "shenzhen")}
+NAMES = sorted(
+    path.parent.parent.name
+    for path in (ROOT / "packs").glob("*/samples/expect.yaml")
+    if path.parent.parent.name in CITY
+)
+"""Packs of the sample city, whose checks are plain enough for a judge of the tests' own; the others are tried by the real gate."""
 NOW = datetime(2026, 11, 21)  # noqa: DTZ001 - local, as the judge has it
 
 
-class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one sample must come to."""
 
     rows: int
     accepted: int
     quarantined: int
-    duplicates: int = 0
+    duplicates: int
     faults: tuple[Fault, ...]
 
 
 def test_every_pack_with_datasets_has_samples() -> None:
     with_datasets = {path.parent.parent.name for path in (ROOT / "packs").glob("*/exchange/*.yaml")}
-    assert with_datasets == set(NAMES)
-    assert len(NAMES) == 10
+    assert with_datasets & CITY == set(NAMES)
+    assert len(NAMES) == 9
+    assert all((ROOT / "packs" / name / "samples/expect.yaml").is_file() for name in with_datasets)
 
 
 @pytest.mark.parametrize("within", ["itself", "shenzhen"])
