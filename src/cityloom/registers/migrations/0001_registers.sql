@@ -15,7 +15,7 @@ CREATE TABLE registers.feed (
 -- entity ends a claim and begins one that says the same, so what was known on any day stays readable.
 CREATE SEQUENCE registers.entity AS bigint;
 CREATE TABLE registers.claim (
-    id bigint GENERATED ALWAYS AS IDENTITY,
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     closed bigint NOT NULL DEFAULT 0,           -- 0 while it stands, then its own id: one standing claim for each record
     entity bigint NOT NULL,
     feed smallint NOT NULL,
