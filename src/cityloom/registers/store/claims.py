@@ -95,9 +95,10 @@ def members(tx: Transaction, register: str, dataset: str) -> list[Member]:
     """The records of a dataset, to whom they belong, and by which number others know that one."""
     return tx.all(
         Member,
-        """SELECT c.key, c.entity, c.how, (SELECT min(o.identifier) FROM registers.claim o
-             WHERE o.entity = c.entity AND o.closed = 0) AS identifier
+        """SELECT c.key, c.entity, c.how, n.identifier
            FROM registers.claim c JOIN registers.feed f ON f.number = c.feed
+           LEFT JOIN (SELECT entity, min(identifier) AS identifier FROM registers.claim
+                      WHERE closed = 0 AND identifier IS NOT NULL GROUP BY entity) n ON n.entity = c.entity
            WHERE f.register = %s AND f.dataset = %s AND c.closed = 0 ORDER BY c.key""",
         [register, dataset],
     )
