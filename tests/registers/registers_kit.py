@@ -63,18 +63,18 @@ sources:
     identifier: number
     by: person
     fields: {name: name, born: born}
-    links: {rents: {register: dwelling, identifier: code, field: dwelling}}
+    links: {rents: {register: dwelling, identifier: number, field: dwelling}}
 """
 DWELLING = """\
 title: {en: Dwellings, zh: 房屋}
 keeper: bureau
 letter: D
 personal: false
-identifiers: [{name: code, title: {en: Code, zh: 编码}}]
+identifiers: [{name: number, title: {en: Code, zh: 编码}}]
 fields:
   - {name: street, title: {en: Street, zh: 街道}}
 sources:
-  - {dataset: home, identifier: code, by: code, fields: {street: street}}
+  - {dataset: home, identifier: number, by: code, fields: {street: street}}
 """
 TENANTS = """\
 contract,person,name,born,dwelling
@@ -83,7 +83,7 @@ c2,a2,Bert Beech,1990-06-02,h1
 c3,b9,Zoe Zander,1970-01-01,h2
 c4,,Unknown Person,1999-09-09,
 """
-HOMES = "code,street\nh1,High Street\nh2,Low Street\n"
+HOMES = "code,street\nh1,High Street\nh2,Low Street\na1,Number of a person\n"
 RESIDENT = quality_kit.sharing_kit.RESIDENT.replace(
     "title: {en: Name, zh: 姓名}, type: text,", "title: {en: Name, zh: 姓名}, type: text, authoritative: true,"
 )

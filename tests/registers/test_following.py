@@ -22,7 +22,7 @@ def row(id: str, name: str = "Some Body", born: str = "1980-01-01") -> str:
 
 def entity(town: Town, number: str) -> Any:
     (found,) = town.rows(
-        f"SELECT DISTINCT entity FROM registers.claim WHERE identifier = 'number:{number}' AND closed = 0"
+        f"SELECT DISTINCT entity FROM registers.claim WHERE identifier = 'person:number:{number}' AND closed = 0"
     )
     return found[0]
 
@@ -30,10 +30,11 @@ def entity(town: Town, number: str) -> Any:
 def test_records_of_one_number_are_one_entity_and_those_without_stand_alone(town: Town) -> None:
     people = town.rows("SELECT identifier, count(*), count(DISTINCT entity) FROM registers.claim GROUP BY 1 ORDER BY 1")
     assert people == [
-        ("code:h1", 1, 1), ("code:h2", 1, 1), ("number:a1", 2, 1), ("number:a2", 2, 1), ("number:a3", 1, 1),
-        ("number:b9", 1, 1), (None, 1, 1),
+        ("dwelling:number:a1", 1, 1), ("dwelling:number:h1", 1, 1), ("dwelling:number:h2", 1, 1),
+        ("person:number:a1", 2, 1), ("person:number:a2", 2, 1), ("person:number:a3", 1, 1), ("person:number:b9", 1, 1),
+        (None, 1, 1),
     ]  # fmt: skip
-    assert town.rows("SELECT how, count(*) FROM registers.claim GROUP BY 1 ORDER BY 1") == [(0, 8), (1, 1)]
+    assert town.rows("SELECT how, count(*) FROM registers.claim GROUP BY 1 ORDER BY 1") == [(0, 9), (1, 1)]
     state = town.civil.ask_register("GET", "person").json()
     assert (state["entities"], state["records"], state["doubts"]) == (5, 7, 0)
     assert [(feed["dataset"], feed["sequence"] == feed["last_sequence"]) for feed in state["feeds"]] == [
@@ -45,7 +46,7 @@ def test_a_person_who_left_and_comes_back_is_the_same_one(town: Town) -> None:
     before = entity(town, "a3")
     town.civil.deliver("d2", "id\na3\n", mode="delete")
     town.follow()
-    assert not town.rows("SELECT FROM registers.claim WHERE identifier = 'number:a3' AND closed = 0")
+    assert not town.rows("SELECT FROM registers.claim WHERE identifier = 'person:number:a3' AND closed = 0")
     town.civil.deliver("d3", HEADER + row("a3", "Cleo Cedar"))
     town.follow()
     assert entity(town, "a3") == before
@@ -55,7 +56,9 @@ def test_a_corrected_number_takes_the_record_to_its_person(town: Town) -> None:
     town.housing.deliver("t2", "contract,person,name,born,dwelling\nc2,a3,Cleo Cedar,2001-07-03,h1\n", "tenant")
     town.follow()
     assert town.rows("SELECT entity FROM registers.claim WHERE key = 'c2' AND closed = 0") == [(entity(town, "a3"),)]
-    assert town.rows("SELECT count(*) FROM registers.claim WHERE identifier = 'number:a2' AND closed = 0") == [(1,)]
+    assert town.rows("SELECT count(*) FROM registers.claim WHERE identifier = 'person:number:a2' AND closed = 0") == [
+        (1,)
+    ]
 
 
 def test_a_corrected_number_that_nobody_has_keeps_a_lone_record_but_parts_it_from_others(town: Town) -> None:
@@ -126,10 +129,10 @@ def test_a_worker_that_dies_in_a_page_leaves_nothing_of_it(town: Town, monkeypat
 
     monkeypatch.setattr(feeds, "write", dying)
     town.follow()
-    assert town.rows("SELECT count(*) FROM registers.claim WHERE identifier LIKE 'number:n%'") == [(2,)]
+    assert town.rows("SELECT count(*) FROM registers.claim WHERE identifier LIKE 'person:number:n%'") == [(2,)]
     town.follow()
     assert town.rows(
-        "SELECT count(*), count(DISTINCT entity) FROM registers.claim WHERE identifier LIKE 'number:n%'"
+        "SELECT count(*), count(DISTINCT entity) FROM registers.claim WHERE identifier LIKE 'person:number:n%'"
     ) == [(7, 7)]
 
 
@@ -146,8 +149,8 @@ def test_a_feed_that_was_away_too_long_begins_from_the_state_and_ids_stay(
     monkeypatch.setattr(excerpts, "changes", gone)
     town.follow()
     after = town.standing()
-    kept = [each for each in before if each[3] != "number:a3"]
-    assert [each for each in after if each[3] != "number:a9"] == kept
+    kept = [each for each in before if each[3] != "person:number:a3"]
+    assert [each for each in after if each[3] != "person:number:a9"] == kept
     assert values(town.civil.person("a9"))["name"] == "Nina New"
 
 

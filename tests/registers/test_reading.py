@@ -108,7 +108,7 @@ def test_who_read_a_record_and_why_is_kept_and_proved(town: Town) -> None:
 
 def test_links_lead_to_other_registers_where_their_field_is_shown(town: Town) -> None:
     (link,) = town.housing.person("a1")["links"]
-    assert (link["name"], link["register"], link["identifier"]) == ("rents", "dwelling", "code:h1")
+    assert (link["name"], link["register"], link["identifier"]) == ("rents", "dwelling", "number:h1")
     home = town.other.look_up("dwelling", id=link["id"]).json()
     assert values(home) == {"street": "High Street"}
     town.grant("r2", asker=town.other, dataset="resident", terms={"fields": ["id", "name"]})
@@ -152,7 +152,7 @@ def test_what_is_erased_is_gone_from_every_day(town: Town) -> None:
     town.civil.erase("a1")
     town.follow()
     assert not town.rows(
-        "SELECT FROM registers.claim WHERE record LIKE '%Anna Apple%' AND identifier = 'number:a1' AND key = 'a1'"
+        "SELECT FROM registers.claim WHERE record LIKE '%Anna Apple%' AND identifier = 'person:number:a1' AND key = 'a1'"
     )
     assert town.civil.look_up(id=record["id"]).status_code == 404
     assert values(town.housing.person("a1"))["name"] == "Anna Apple"

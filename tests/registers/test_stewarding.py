@@ -11,7 +11,7 @@ WHY = {"reason": "seen both identity cards"}
 def id_of(town: Town, number: str) -> str:
     return str(
         town.rows(
-            f"SELECT 'P' || lpad(entity::text, 12, '0') FROM registers.claim WHERE identifier = 'number:{number}' AND closed = 0"
+            f"SELECT 'P' || lpad(entity::text, 12, '0') FROM registers.claim WHERE identifier = 'person:number:{number}' AND closed = 0"
         )[0][0]
     )
 
@@ -63,7 +63,7 @@ def test_a_split_gives_a_record_an_entity_of_its_own_and_it_stays_there(town: To
     assert answer.status_code == 200, answer.text
     own = answer.json()["into"]
     assert town.rows(
-        "SELECT count(DISTINCT entity) FROM registers.claim WHERE identifier = 'number:a1' AND closed = 0"
+        "SELECT count(DISTINCT entity) FROM registers.claim WHERE identifier = 'person:number:a1' AND closed = 0"
     ) == [(2,)]
     town.housing.deliver("t2", "contract,person,name,born,dwelling\nc1,a1,Anna Abel,1980-05-01,h1\n", "tenant")
     town.follow()
@@ -82,6 +82,9 @@ def test_a_split_that_makes_no_sense_changes_nothing(town: Town) -> None:
     assert act(town, "merges", from_id=a3, into=a3).json()["code"] == "registers.same_entity"
     assert act(town, "merges", from_id=a3, into="P999999999999").json()["code"] == "registers.entity_empty"
     assert act(town, "merges", from_id="D000000000001", into=a3).json()["code"] == "registers.record_unknown"
+    (home,) = town.rows("SELECT entity FROM registers.claim WHERE identifier = 'dwelling:number:h1'")
+    for body in ({"from_id": f"P{home[0]:012}", "into": a3}, {"from_id": a3, "into": f"P{home[0]:012}"}):
+        assert act(town, "merges", **body).json()["code"] == "registers.entity_empty"
     assert town.standing() == before
 
 

@@ -54,7 +54,7 @@ def judge(members: Sequence[Member], truth: Iterable[tuple[str, str]], known: se
             continue
         identifier = found[certificate]
         linked += identifier is not None
-        right += identifier == f"{KIND}:{number}"
+        right += identifier == f"{REGISTER}:{KIND}:{number}"
         missed += identifier is None and number in known
     return Linkage(
         linked, right, missed, doubts,

@@ -157,7 +157,7 @@ def _know(
     register, births = people_found.REGISTER, people_found.BIRTHS
     (state,) = (each for each in found if each["name"] == register)
     known = {
-        member.identifier.partition(":")[2]
+        member.identifier.rpartition(":")[2]
         for feed in state["feeds"]
         if feed["dataset"] != births
         for member in states.members(platform, register, feed["dataset"])

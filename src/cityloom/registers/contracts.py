@@ -269,7 +269,7 @@ class Member(msgspec.Struct, frozen=True):
     entity: int
     how: int
     identifier: str | None
-    """Kind and value by which other records of the entity are known, if any."""
+    """Register, kind and value by which other records of the entity are known, if any."""
 
 
 class FeedState(msgspec.Struct, frozen=True):

@@ -102,7 +102,7 @@ def _changes(ctx: Context, feed: Feed, row: FeedRow, facts: DatasetFacts) -> Non
     with closing(excerpts.changes(ctx, facts.name, _whole(facts), row.sequence, 1 << 62)) as found:
         for page in versions.pages((batch.to_pylist() for batch in found.batches()), PAGE):
             with ctx.begin() as tx:
-                _write(tx, row.number, versions.changes(feed, facts.key, page))
+                _write(tx, row.number, versions.changes(row.register, feed, facts.key, page))
                 store.follow(tx, row.number, page[-1]["_sequence"], ctx.clock.now())
         upto = max(row.sequence, found.last_sequence)
     with ctx.begin() as tx:
@@ -118,7 +118,7 @@ def _snapshot(ctx: Context, feed: Feed, row: FeedRow, facts: DatasetFacts) -> No
             store.begin_snapshot(tx, row.number, found.last_sequence, now)
         for page in versions.pages((batch.to_pylist() for batch in found.batches()), PAGE):
             with ctx.begin() as tx:
-                _write(tx, row.number, versions.snapshot(feed, facts.key, page, found.last_sequence, now))
+                _write(tx, row.number, versions.snapshot(row.register, feed, facts.key, page, found.last_sequence, now))
         with ctx.begin() as tx:
             store.follow(tx, row.number, found.last_sequence, now)
 

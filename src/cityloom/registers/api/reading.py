@@ -25,7 +25,7 @@ from cityloom.registers import spec
 from cityloom.registers.contracts import HOWS, Link, Lookup, Reading, Record, Source, Version
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
-from cityloom.registers.rules.versions import SEPARATOR
+from cityloom.registers.rules.versions import SEPARATOR, identifier_of
 from cityloom.registers.spec import Feed, Register
 from cityloom.registers.store import claims as store
 from cityloom.registers.store import feeds as feed_store
@@ -146,8 +146,11 @@ class Answerer:
     def _entities(
         self, tx: Transaction, group: Sequence[Asked], people: dict[int, Principal], answers: list[Record | Exception]
     ) -> dict[int, int]:
-        wanted = {place: f"{group[place].lookup.kind}:{group[place].lookup.value}" for place in people
-                  if not group[place].lookup.id}  # fmt: skip
+        wanted = {
+            place: identifier_of(asked.register, asked.lookup.kind, asked.lookup.value)
+            for place in people
+            if not (asked := group[place]).lookup.id
+        }
         by_identifier = feed_store.entities(tx, list(set(wanted.values()))) if wanted else {}
         found = {}
         for place in people:
@@ -186,7 +189,7 @@ class Answerer:
             else:
                 answers[place] = self._nothing(tx, group[place], entities[place], claims[place])
         links = {place: _links(said) for place, (said, _) in shown.items()}
-        named = {link.identifier for found in links.values() for link in found}
+        named = {f"{link.register}:{link.identifier}" for found in links.values() for link in found}
         others = feed_store.entities(tx, list(named)) if named else {}
         return {
             place: self._draft(group[place], people[place], entities[place], len(claims[place]), said,
@@ -248,7 +251,7 @@ class Answerer:
         return Draft(asked, who, entity, record, tuple(seen))
 
     def _known(self, link: Link, others: Mapping[str, int]) -> Link:
-        entity = others.get(link.identifier)
+        entity = others.get(f"{link.register}:{link.identifier}")
         if entity is None:
             return link
         return msgspec.structs.replace(link, id=ids.show(self._registers[link.register], entity))
@@ -300,10 +303,11 @@ def _links(said: Sequence[tuple[ClaimRow, Said]]) -> list[Link]:
     found = []
     for row, each in said:
         for text in row.links or ():
-            name, register, kind, value = text.split(":", 3)
+            name, _, identifier = text.partition(":")
+            register, _, numbered = identifier.partition(":")
             field = each.feed.links[name].field if name in each.feed.links else ""
             if field in each.fields and field not in each.masked:
-                found.append(Link(name, register, "", f"{kind}:{value}", each.source))
+                found.append(Link(name, register, "", numbered, each.source))
     return found
 
 

@@ -116,7 +116,7 @@ def ask(ctx: Context, register: str, pair: Pair) -> Doubt:
         row = store.doubt_between(tx, first, second)
         if row is None:
             for entity in (first, second):
-                if not store.standing(tx, entity):
+                if not store.standing(tx, register, entity):
                     raise NotFound("registers.entity_empty", id=ids.show(declared, entity))
             store.ask(tx, register, [NewDoubt(first, second, EVEN, "steward")], ctx.clock.now())
             row = store.doubt_between(tx, first, second)
@@ -137,7 +137,7 @@ def merge(ctx: Context, register: str, wish: Merge) -> Decision:
     if source == into:
         raise Invalid("registers.same_entity", id=wish.into)
     with _alone(ctx, register) as tx:
-        if not store.standing(tx, into):
+        if not store.standing(tx, register, into):
             raise NotFound("registers.entity_empty", id=wish.into)
         decision = _merge(ctx, tx, declared, register, source, into, wish.reason)
         return _decision(declared, tx, decision)
@@ -146,7 +146,7 @@ def merge(ctx: Context, register: str, wish: Merge) -> Decision:
 def _merge(
     ctx: Context, tx: Transaction, declared: Register, register: str, source: int, into: int, reason: str
 ) -> int:  # fmt: skip
-    records = store.standing(tx, source)
+    records = store.standing(tx, register, source)
     if not records:
         raise NotFound("registers.entity_empty", id=ids.show(declared, source))
     new = NewDecision(register, "merge", source, into, ctx.principal.name, reason)
@@ -176,7 +176,7 @@ def split(ctx: Context, register: str, wish: Split) -> Decision:
     entity = ids.read(spec.registers(ctx.packs), register, wish.entity)
     with _alone(ctx, register) as tx:
         feeds = {row.number: row.dataset for row in feed_store.known(tx, register)}
-        records = store.standing(tx, entity)
+        records = store.standing(tx, register, entity)
         if not records:
             raise NotFound("registers.entity_empty", id=wish.entity)
         wanted = {(each.dataset, SEPARATOR.join(each.key)) for each in wish.records}

@@ -26,7 +26,7 @@ CREATE TABLE registers.claim (
     since timestamptz NOT NULL,
     until timestamptz,
     key text NOT NULL,
-    identifier text,                            -- kind:value
+    identifier text,                            -- register:kind:value
     delivery text NOT NULL,
     links text[],                               -- name:register:kind:value
     record text NOT NULL                        -- the whole source record as JSON: a grant's row filter may ask for any field

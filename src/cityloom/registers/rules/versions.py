@@ -15,24 +15,24 @@ ERASURE = "erasure"
 _encoder = msgspec.json.Encoder()
 
 
-def changes(feed: Feed, key: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[Change]:
+def changes(register: str, feed: Feed, key: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> list[Change]:
     """Change rows as the exchange gives them."""
     return [
-        _change(feed, key, row, row["_sequence"], row["_at"], row["_as_of"], row["_delivery"] or "", row["_op"] == "delete",
+        _change(register, feed, key, row, row["_sequence"], row["_at"], row["_as_of"], row["_delivery"] or "", row["_op"] == "delete",
                 row["_cause"] == ERASURE)
         for row in rows
     ]  # fmt: skip
 
 
 def snapshot(
-    feed: Feed, key: Sequence[str], rows: Iterable[Mapping[str, Any]], sequence: int, at: datetime
+    register: str, feed: Feed, key: Sequence[str], rows: Iterable[Mapping[str, Any]], sequence: int, at: datetime
 ) -> list[Change]:
     """Records of the current state, known as of the change row with this sequence."""
-    return [_change(feed, key, row, sequence, at, None, "", False, False) for row in rows]
+    return [_change(register, feed, key, row, sequence, at, None, "", False, False) for row in rows]
 
 
 def _change(
-    feed: Feed, key: Sequence[str], row: Mapping[str, Any], sequence: int, at: datetime, as_of: date | None,
+    register: str, feed: Feed, key: Sequence[str], row: Mapping[str, Any], sequence: int, at: datetime, as_of: date | None,
     delivery: str, gone: bool, erased: bool,
 ) -> Change:  # fmt: skip
     name = SEPARATOR.join(text(row[part]) for part in key)
@@ -40,13 +40,18 @@ def _change(
         return Change(name, sequence, at, as_of, delivery, None, (), None, erased)
     record = {field: value for field, value in row.items() if not field.startswith("_")}
     links = tuple(
-        f"{link}:{to.register}:{to.identifier}:{text(row[to.field])}"
+        f"{link}:{identifier_of(to.register, to.identifier, text(row[to.field]))}"
         for link, to in feed.links.items()
         if row[to.field] not in (None, "")
     )
     value = row[feed.by] if feed.by else None
-    identifier = None if value in (None, "") else f"{feed.identifier}:{text(value)}"
+    identifier = None if value in (None, "") else identifier_of(register, feed.identifier or "", text(value))
     return Change(name, sequence, at, as_of, delivery, identifier, links, _encoder.encode(record).decode())
+
+
+def identifier_of(register: str, kind: str, value: str) -> str:
+    """An identifier as claims have it: two registers may have kinds of one name."""
+    return f"{register}:{kind}:{value}"
 
 
 def text(value: Any) -> str:

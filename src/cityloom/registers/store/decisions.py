@@ -154,12 +154,13 @@ def keep_apart(
     )
 
 
-def standing(tx: Transaction, entity: int) -> list[Standing]:
-    """The source records of an entity; none of them moves until the transaction ends."""
+def standing(tx: Transaction, register: str, entity: int) -> list[Standing]:
+    """The source records of an entity of this register; none of them moves until the transaction ends."""
     return tx.all(
         Standing,
-        "SELECT id, feed, key FROM registers.claim WHERE entity = %s AND closed = 0 ORDER BY id FOR UPDATE",
-        [entity],
+        """SELECT c.id, c.feed, c.key FROM registers.claim c JOIN registers.feed f ON f.number = c.feed
+           WHERE c.entity = %s AND c.closed = 0 AND f.register = %s ORDER BY c.id FOR UPDATE OF c""",
+        [entity, register],
     )
 
 
