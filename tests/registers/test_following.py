@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cityloom.exchange.api import excerpts
+from cityloom.exchange.api import excerpts, retention
 from cityloom.exchange.contracts import Excerpt
 from cityloom.kernel.db import PLATFORM
 from cityloom.kernel.errors import Gone
@@ -163,3 +163,18 @@ def test_a_feed_that_no_pack_declares_any_more_takes_its_claims_along(town: Town
         )
     following.install(town.platform)
     assert not town.rows("SELECT FROM registers.claim WHERE key = 'k'")
+
+
+def test_history_is_forgotten_with_the_change_rows_that_it_came_from(town: Town) -> None:
+    town.civil.deliver("d2", HEADER + row("a1", "Anna Ash") + row("a2", "Bert Ash"))
+    town.civil.deliver("d3", "id\na2\n", mode="delete")
+    town.follow()
+    following.tidy(town.platform)
+    ended = "SELECT count(*) FROM registers.claim WHERE closed <> 0"
+    assert town.rows(ended) == [(3,)]
+    before = town.standing()
+    town.clock.turn(days=800)
+    retention.retain(town.platform)
+    following.tidy(town.platform)
+    assert town.rows(ended) == [(0,)]
+    assert town.standing() == before

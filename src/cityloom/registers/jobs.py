@@ -1,7 +1,7 @@
 """Timed work of the registers; each is safe to run twice."""
 
 from cityloom.kernel.context import Context
-from cityloom.registers.api import following, linking, stewarding
+from cityloom.registers.api import following, linking
 
 
 def follow(ctx: Context) -> None:
@@ -10,8 +10,8 @@ def follow(ctx: Context) -> None:
 
 
 def tidy(ctx: Context) -> None:
-    """End doubts about what is not there any more."""
-    stewarding.tidy(ctx)
+    """Forget what is past its retention, and doubts about what is not there any more."""
+    following.tidy(ctx)
 
 
 def link(ctx: Context, register: str) -> None:

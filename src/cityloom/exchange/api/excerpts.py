@@ -6,6 +6,7 @@ before it calls (decision 0007).
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Any
 
 from cityloom.exchange.api import deliveries, gate
@@ -14,7 +15,7 @@ from cityloom.exchange.contracts import DatasetFacts, Excerpt, FieldFacts, Stand
 from cityloom.exchange.rules import excerpts as rules
 from cityloom.exchange.spec import ResolvedDataset
 from cityloom.exchange.store import changes as change_store
-from cityloom.exchange.store import ledger, told
+from cityloom.exchange.store import evidence, ledger, told
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION, Scope
 from cityloom.kernel.errors import Gone
@@ -39,6 +40,12 @@ def queryable(ctx: Context) -> list[Standing]:
     with ctx.begin() as tx:
         rows = ledger.queryable(tx)
     return [Standing(row.name, row.organisation, row.last_sequence, row.floor_sequence) for row in rows]
+
+
+def forgotten(ctx: Context, dataset: str) -> datetime | None:
+    """The moment before which change rows are past their retention and gone: whoever copied them forgets them too."""
+    with ctx.begin() as tx:
+        return evidence.changes_before(tx, dataset)
 
 
 def check(ctx: Context, dataset: str, excerpt: Excerpt) -> None:

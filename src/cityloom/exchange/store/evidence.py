@@ -116,6 +116,17 @@ def page(tx: Transaction, dataset: str, after: int, limit: int) -> list[Deletion
     )
 
 
+def changes_before(tx: Transaction, dataset: str) -> datetime | None:
+    """The moment before which change rows were deleted; None if none ever were."""
+    found = tx.values(
+        datetime,
+        """SELECT before FROM exchange.deletion WHERE dataset = %s AND kind = 'changes' AND before IS NOT NULL
+           ORDER BY before DESC LIMIT 1""",
+        [dataset],
+    )
+    return found[0] if found else None
+
+
 def to_rewrite(tx: Transaction) -> list[str]:
     """Datasets with a deletion whose rows may still lie in the current files."""
     return tx.values(

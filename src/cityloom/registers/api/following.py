@@ -16,6 +16,7 @@ from cityloom.registers import spec
 from cityloom.registers.contracts import Change
 from cityloom.registers.rules import versions
 from cityloom.registers.spec import Feed, Register
+from cityloom.registers.store import decisions
 from cityloom.registers.store import feeds as store
 from cityloom.registers.store.feeds import FeedRow
 
@@ -141,3 +142,21 @@ def _write(tx: Transaction, feed: int, page: list[Change]) -> None:
 
 def _whole(facts: DatasetFacts) -> Excerpt:
     return Excerpt(tuple(field.name for field in facts.fields))
+
+
+def tidy(ctx: Context) -> None:
+    """Forget what is past the retention of its change rows, and end doubts about what is not there any more.
+
+    As the platform; safe to run twice.
+    """
+    with ctx.begin() as tx:
+        rows = store.known(tx)
+    for row in rows:
+        before = excerpts.forgotten(ctx, row.dataset)
+        while before is not None:
+            with ctx.begin() as tx:
+                if store.forget_ended(tx, row.number, before, PAGE) < PAGE:
+                    break
+    with ctx.begin() as tx:
+        store.forget_moves(tx)
+        decisions.settle_gone(tx, ctx.clock.now())

@@ -269,9 +269,3 @@ def _shown(register: Register, row: DecisionRow) -> Decision:
         },
         Decision,
     )  # fmt: skip
-
-
-def tidy(ctx: Context) -> None:
-    """End doubts about entities of which nothing is left. As the platform."""
-    with ctx.begin() as tx:
-        store.settle_gone(tx, ctx.clock.now())

@@ -157,7 +157,25 @@ def _insert(tx: Transaction, feed: int, claims: Sequence[NewClaim], fresh: Seque
     )
 
 
+def forget_ended(tx: Transaction, number: int, before: datetime, most: int) -> int:
+    """Remove some claims that ended before a moment; how many."""
+    return tx.execute(
+        """DELETE FROM registers.claim WHERE id IN (
+             SELECT id FROM registers.claim WHERE feed = %s AND closed <> 0 AND until < %s LIMIT %s)""",
+        [number, before, most],
+    )
+
+
+def forget_moves(tx: Transaction) -> int:
+    """Of records of which no claim is left, no decision keeps the key."""
+    return tx.execute(
+        """DELETE FROM registers.moved m
+           WHERE NOT EXISTS (SELECT FROM registers.claim c WHERE c.feed = m.feed AND c.key = m.key)"""
+    )
+
+
 def forget(tx: Transaction, number: int) -> None:
     """A feed that no pack declares any more: its claims end with it."""
     tx.execute("DELETE FROM registers.claim WHERE feed = %s", [number])
+    tx.execute("DELETE FROM registers.moved WHERE feed = %s", [number])
     tx.execute("DELETE FROM registers.feed WHERE number = %s", [number])
