@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from cityloom.identity.contracts import Credentials
+from cityloom.registers.api.reading import Answerer, Asked
+from cityloom.registers.contracts import Lookup, Record
 from registers.registers_kit import Town, values
 from sharing.sharing_kit import START
 
@@ -164,3 +167,16 @@ def test_what_is_erased_is_gone_from_every_day(town: Town) -> None:
 )
 def test_odd_questions_get_plain_answers(town: Town, lookup: dict[str, Any], status: int) -> None:
     assert town.civil.look_up(**lookup).status_code == status
+
+
+def test_what_is_asked_together_pays_for_itself_alone(town: Town) -> None:
+    grant = town.grant("r1", terms={"fields": ["id", "name"], "per_day": 3, "per_minute": 3})
+    shown = Credentials(method="POST", authorization=town.housing.headers["authorization"])
+    asked = [
+        Asked("person", Lookup(f"case-{number}", kind="number", value="a3"), shown, "rent_aid", "req", "en")
+        for number in range(5)
+    ]
+    answers = Answerer(town.parts).answer(asked)
+    assert [isinstance(each, Record) for each in answers] == [True, True, True, False, False]
+    assert {getattr(each, "code", "") for each in answers[3:]} == {"sharing.quota_used"}
+    assert len(town.housing.get(f"grants/{grant}/uses").json()) == 3

@@ -88,12 +88,11 @@ class Answerer:
             people = self._people(tx, group, answers)
             entities = self._entities(tx, group, people, answers)
             drafts = self._drafts(tx, group, people, entities, answers, now)
-            over = self._sights.meter(tx, [seen for draft in drafts.values() for seen in draft.seen], now)
-            for place, draft in list(drafts.items()):
-                problem = next((over[seen.grant.id] for seen in draft.seen if seen.grant.id in over), None)
-                if problem is not None:
+            seen = [(place, each) for place, draft in drafts.items() for each in draft.seen]
+            over = self._sights.meter(tx, [each for _, each in seen], now)
+            for (place, _), problem in zip(seen, over, strict=True):
+                if problem is not None and drafts.pop(place, None) is not None:
                     answers[place] = problem
-                    del drafts[place]
             self._keep(tx, drafts, answers, now)
         return answers
 

@@ -55,11 +55,8 @@ def _keep(
         live.id, logbook.new_id(), ctx.principal.organisation, live.keeper, live.dataset, ctx.principal.name, "verify",
         ctx.purpose, case, field, digest(ctx, live.dataset, key), found, None, sequence, ctx.request,
     )  # fmt: skip
-    local = now.astimezone(ctx.parts.calendars.city.table.zone)
     with parties.everywhere(ctx) as tx:
-        asked = [(live.id, live.organisation, live.keeper, 1)]
-        metered = use_store.meter(tx, asked, local.date(), now.replace(second=0, microsecond=0), now)[0]
-        problem = using.over(live, metered.in_day, metered.in_minute, now)
+        (problem,) = logbook.meter(tx, ctx.parts, [live], now)
         if problem is not None:
             raise problem
         logbook.keep(tx, [use], [], now)

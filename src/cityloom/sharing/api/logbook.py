@@ -11,6 +11,9 @@ from cityloom.kernel.audit import api as audit
 from cityloom.kernel.audit.entry import Entry, Fact
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import Transaction
+from cityloom.kernel.errors import Problem
+from cityloom.sharing.rules import using
+from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import uses
 from cityloom.sharing.store.uses import NewUse
 
@@ -28,6 +31,26 @@ def secret(parts: Parts, name: str) -> str:
 def salt(parts: Parts, grant: str) -> str:
     """The secret that makes pseudonyms of one grant unlike those of any other."""
     return hashlib.sha256(f"{secret(parts, 'pseudonyms')} {grant}".encode()).hexdigest()
+
+
+def meter(tx: Transaction, parts: Parts, grants: Sequence[Live], now: datetime) -> list[Problem | None]:
+    """Count one question towards the quota of each grant, in order; for those that are one too many, what to answer."""
+    if not grants:
+        return []
+    left: dict[str, int] = {}
+    for grant in grants:
+        left[grant.id] = left.get(grant.id, 0) + 1
+    parties = {grant.id: (grant.organisation, grant.keeper) for grant in grants}
+    local = now.astimezone(parts.calendars.city.table.zone)
+    counted = [(id, *parties[id], number) for id, number in left.items()]
+    metered = uses.meter(tx, counted, local.date(), now.replace(second=0, microsecond=0), now)
+    used = {row.granted: row for row in metered}
+    found = []
+    for grant in grants:
+        left[grant.id] -= 1
+        row, later = used[grant.id], left[grant.id]
+        found.append(using.over(grant, row.in_day - later, row.in_minute - later, now))
+    return found
 
 
 def keep(

@@ -1,7 +1,7 @@
 """Questions about single records, and claims to verify, under a grant: answered in groups.
 
-One transaction looks up all tokens, grant versions, quotas and records, writes
-every use and its audit entries, and commits; only then is each question answered, with its signature.
+One transaction looks up all tokens, grant versions, quotas and records, writes every use and its audit entries, and
+commits; only then is each question answered, with its signature.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from cityloom.sharing.api.held import Held
 from cityloom.sharing.contracts import Answer, Claims, LineAnswer, Question, Signature, Statement
 from cityloom.sharing.rules import files, using
 from cityloom.sharing.rules.using import Live
-from cityloom.sharing.store import projections, uses
+from cityloom.sharing.store import projections
 from cityloom.sharing.store.projections import ProjectionRow
 from cityloom.sharing.store.uses import NewUse
 
@@ -138,23 +138,10 @@ class Answerer:
         self, tx: Transaction, permitted: list[Permitted], answers: list[Answer | Exception], now: datetime
     ) -> list[Permitted]:
         """Those within their grants' quotas; the others are told when to come again."""
-        if not permitted:
-            return []
-        numbers: dict[str, int] = {}
-        for each in permitted:
-            numbers[each.grant.id] = numbers.get(each.grant.id, 0) + 1
-        grants = {each.grant.id: each.grant for each in permitted}
-        counted = [(id, grants[id].organisation, grants[id].keeper, number) for id, number in numbers.items()]
-        local = now.astimezone(self.parts.calendars.city.table.zone)
-        minute = now.replace(second=0, microsecond=0)
-        metered = {row.granted: row for row in uses.meter(tx, counted, local.date(), minute, now)}
         within = []
-        for each in permitted:
-            row = metered[each.grant.id]
-            numbers[each.grant.id] -= 1
-            problem = using.over(
-                each.grant, row.in_day - numbers[each.grant.id], row.in_minute - numbers[each.grant.id], now
-            )
+        for each, problem in zip(
+            permitted, logbook.meter(tx, self.parts, [p.grant for p in permitted], now), strict=True
+        ):
             if problem is None:
                 within.append(each)
             else:

@@ -20,7 +20,6 @@ from cityloom.sharing.api.held import Held
 from cityloom.sharing.rules import using
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import grants as store
-from cityloom.sharing.store import uses as use_store
 from cityloom.sharing.store.uses import NewUse
 
 WAY = "query"
@@ -83,19 +82,9 @@ class Sights:
         fields = grant.show(record)
         return None if fields is None else Shown(grant, fields, frozenset(mask.field for mask in grant.terms.masks))
 
-    def meter(self, tx: Transaction, seen: Sequence[Seen], now: datetime) -> dict[str, Problem]:
-        """Count these towards the grants' quotas; for each grant that is over its own, what to tell its reader."""
-        numbers: dict[str, int] = {}
-        for each in seen:
-            numbers[each.grant.id] = numbers.get(each.grant.id, 0) + 1
-        if not numbers:
-            return {}
-        grants = {each.grant.id: each.grant for each in seen}
-        counted = [(id, grants[id].organisation, grants[id].keeper, number) for id, number in numbers.items()]
-        local = now.astimezone(self._parts.calendars.city.table.zone)
-        rows = use_store.meter(tx, counted, local.date(), now.replace(second=0, microsecond=0), now)
-        checked = {row.granted: using.over(grants[row.granted], row.in_day, row.in_minute, now) for row in rows}
-        return {id: problem for id, problem in checked.items() if problem is not None}
+    def meter(self, tx: Transaction, seen: Sequence[Seen], now: datetime) -> list[Problem | None]:
+        """Count these towards the grants' quotas, in order; for those that are one too many, what to tell the reader."""
+        return logbook.meter(tx, self._parts, [each.grant for each in seen], now)
 
     def keep(self, tx: Transaction, seen: Sequence[Seen], others: Sequence[Entry], now: datetime) -> list[int]:
         """Keep the uses, and in the same breath other entries of the audit log; the positions of those, in order.
