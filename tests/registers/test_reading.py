@@ -41,6 +41,9 @@ def test_without_grant_or_purpose_a_record_cannot_be_told_from_none(town: Town) 
     nothing = town.civil.look_up(kind="number", value="a1", purpose="")
     assert (nothing.status_code, nothing.json()["code"]) == (400, "registers.purpose_missing")
     assert town.other.look_up("nothing", id="P000000000001").json()["code"] == "registers.register_unknown"
+    refusals = town.entries("access.refused")
+    assert [each["organisation"] for each in refusals] == ["other"] * 3
+    assert {each["subject"] for each in refusals} == {"register:person"}
     assert town.rows("SELECT count(*) FROM registers.reading") == before
 
 
@@ -99,11 +102,9 @@ def test_who_read_a_record_and_why_is_kept_and_proved(town: Town) -> None:
     assert reading["fields"] == ["name", "born", "district", "income"]
     assert (reading["id"], reading["audit_position"]) == (record["reading"], record["audit_position"])
     (entry,) = town.entries("registers.read")
-    assert (entry["subject"], entry["purpose"], entry["facts"]["case"]) == (
-        f"entity:{record['id']}",
-        "rent_aid",
-        "case-1",
-    )
+    facts = entry["facts"]
+    assert (entry["subject"], entry["purpose"], facts["cases"]) == ("register:person", "rent_aid", ["case-1"])
+    assert (facts["readings"], facts["first"], facts["last"]) == (1, record["reading"], record["reading"])
     assert "Anna" not in str(entry)
     refused = town.civil.ask_register("GET", f"person/{record['id']}/readings")
     assert refused.status_code == 403

@@ -1,9 +1,10 @@
 """What crosses the border of the exchange: declarations, receipts, changes, reconciliation."""
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -346,3 +347,28 @@ class StateTable(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
     key: tuple[str, ...]
     last_sequence: int
+
+
+KEY_SEPARATOR: Final = "\x1f"
+
+
+def key_text(key: Sequence[str]) -> str:
+    """A record's key as one text: its parts separated by U+001F."""
+    return KEY_SEPARATOR.join(key)
+
+
+def key_parts(text: str) -> tuple[str, ...]:
+    """The parts of a key that `key_text` made."""
+    return tuple(text.split(KEY_SEPARATOR))
+
+
+def record_key(key: Sequence[str], row: Mapping[str, Any]) -> str:
+    """The key of a record as one text."""
+    return key_text([plain(row[name]) for name in key])
+
+
+def plain(value: Any) -> str:
+    """A value as it stands in JSON, without quotes: this is how a question writes a key."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)

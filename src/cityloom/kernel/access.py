@@ -61,6 +61,26 @@ class Policies:
         return bool(result.allowed)
 
 
+class Memory:
+    """What the policies answered lately. They see these facts and no other, so the same facts have the same answer."""
+
+    def __init__(self, policies: Policies, most: int = 2_000) -> None:
+        self._policies = policies
+        self._most = most
+        self._known: dict[tuple[object, ...], bool] = {}
+
+    def permits(self, principal: Principal, right: str, resource: Resource, purpose: str) -> bool:
+        """As `Policies.permits`, whose answer costs a hundred times as much."""
+        facts = tuple(value if isinstance(value, str | int) else tuple(value) for value in resource.facts.values())
+        asked = (principal, right, resource.kind, resource.name, facts, purpose)
+        known = self._known.get(asked)
+        if known is None:
+            if len(self._known) >= self._most:
+                self._known.clear()
+            known = self._known[asked] = self._policies.permits(principal, right, resource, purpose)
+        return known
+
+
 def _attributes(facts: Mapping[str, Fact]) -> dict[str, object]:
     return {key: value if isinstance(value, str | int) else sorted(value) for key, value in facts.items()}
 

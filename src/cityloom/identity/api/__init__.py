@@ -13,7 +13,7 @@ from cityloom.kernel import http
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import BadRequest, Refused, Unauthorised
+from cityloom.kernel.errors import BadRequest, Problem, Refused
 
 ONCE = frozenset({b"authorization", b"client-cert", b"x-ssl-client-cert", b"x-csrf-token", b"origin", b"host"})
 PURPOSE = re.compile(r"[a-z0-9_.:-]{0,100}")
@@ -33,14 +33,19 @@ def authenticate(parts: Parts, shown: Credentials, must_have_changed: bool = Tru
     return principal
 
 
-def authenticate_tokens(
-    tx: Transaction, parts: Parts, shown: Sequence[Credentials]
-) -> list[Principal | Unauthorised | Refused]:
-    """As `authenticate`, for many requests with tokens at once, in the platform's transaction.
+def authenticate_many(tx: Transaction, parts: Parts, shown: Sequence[Credentials]) -> list[Principal | Problem]:
+    """As `authenticate`, for many requests at once, in the platform's transaction: all tokens in one look-up.
 
     In the order given; for one that lets nobody in, the problem to answer with.
     """
-    return entry.by_tokens(tx, parts, shown)
+    found: list[Principal | Problem] = list(entry.by_tokens(tx, parts, shown))
+    for place, each in enumerate(shown):
+        if not each.authorization:
+            try:
+                found[place] = authenticate(parts, each)
+            except Problem as problem:
+                found[place] = problem
+    return found
 
 
 def open_context(request: Request[Any, Any, Any], must_have_changed: bool = True) -> Context:

@@ -4,6 +4,7 @@ One transaction looks up who asks, the claims and the grants, meters and keeps t
 entries; only then is a record told.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,11 +12,11 @@ from typing import Any
 import msgspec
 
 from cityloom.exchange.api import excerpts
-from cityloom.exchange.contracts import DatasetFacts
+from cityloom.exchange.contracts import DatasetFacts, key_parts
 from cityloom.identity import api as identity
 from cityloom.identity.contracts import Credentials
 from cityloom.kernel import jobs
-from cityloom.kernel.access import Principal, Resource
+from cityloom.kernel.access import Memory, Principal, Resource
 from cityloom.kernel.audit.entry import Entry
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import EVERY_ORGANISATION, PLATFORM, Scope, Transaction
@@ -25,7 +26,7 @@ from cityloom.registers import spec
 from cityloom.registers.contracts import HOWS, Link, Lookup, Reading, Record, Source, Version
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
-from cityloom.registers.rules.versions import SEPARATOR, identifier_of
+from cityloom.registers.rules.versions import identifier_of
 from cityloom.registers.spec import Feed, Register
 from cityloom.registers.store import claims as store
 from cityloom.registers.store import feeds as feed_store
@@ -77,7 +78,7 @@ class Answerer:
         self._sights = Sights(parts)
         self._places: dict[int, Place] = {}
         self._authorities: dict[str, frozenset[str]] = {}
-        self._permits: dict[tuple[Any, ...], bool] = {}
+        self._policies = Memory(parts.policies)
 
     def answer(self, group: Sequence[Asked]) -> list[Record | Exception]:
         """One record, or the reason why not, for each question."""
@@ -85,15 +86,21 @@ class Answerer:
         now = self._parts.clock.now()
         with self._parts.db.begin(PLATFORM) as tx:
             self._learn(tx)
-            people = self._people(tx, group, answers)
+            known = self._people(tx, group, answers)
+            people = self._permitted(group, known, answers)
             entities = self._entities(tx, group, people, answers)
             drafts = self._drafts(tx, group, people, entities, answers, now)
+            refused = [
+                _refused(group[place], who, now)
+                for place, who in known.items()
+                if group[place].register in self._registers and isinstance(answers[place], Refused | NotFound)
+            ]
             seen = [(place, each) for place, draft in drafts.items() for each in draft.seen]
             over = self._sights.meter(tx, [each for _, each in seen], now)
             for (place, _), problem in zip(seen, over, strict=True):
                 if problem is not None and drafts.pop(place, None) is not None:
                     answers[place] = problem
-            self._keep(tx, drafts, answers, now)
+            self._keep(tx, drafts, refused, answers, now)
         return answers
 
     def _learn(self, tx: Transaction) -> None:
@@ -111,23 +118,29 @@ class Answerer:
     def _people(
         self, tx: Transaction, group: Sequence[Asked], answers: list[Record | Exception]
     ) -> dict[int, Principal]:
-        shown = [each.credentials for each in group]
-        found: list[Principal | Exception] = list(identity.authenticate_tokens(tx, self._parts, shown))
+        """Who asks, by the place in the group."""
+        found = identity.authenticate_many(tx, self._parts, [each.credentials for each in group])
         people = {}
-        for place, each in enumerate(group):
-            who = found[place]
-            if not each.credentials.authorization:
-                try:
-                    who = identity.authenticate(self._parts, each.credentials)
-                except Problem as problem:
-                    who = problem
-            problem_of = who if isinstance(who, Exception) else self._refusal(who, each)
-            if problem_of is not None:
-                answers[place] = problem_of
-            elif isinstance(who, Principal):
-                each.known(who)
+        for place, (asked, who) in enumerate(zip(group, found, strict=True)):
+            if isinstance(who, Problem):
+                answers[place] = who
+            else:
+                asked.known(who)
                 people[place] = who
         return people
+
+    def _permitted(
+        self, group: Sequence[Asked], people: dict[int, Principal], answers: list[Record | Exception]
+    ) -> dict[int, Principal]:
+        """Those who may ask this register for this purpose."""
+        found = {}
+        for place, who in people.items():
+            problem = self._refusal(who, group[place])
+            if problem is None:
+                found[place] = who
+            else:
+                answers[place] = problem
+        return found
 
     def _refusal(self, who: Principal, asked: Asked) -> Problem | None:
         register = self._registers.get(asked.register)
@@ -135,12 +148,9 @@ class Answerer:
             return NotFound("registers.register_unknown", register=asked.register, known=", ".join(self._registers))
         if not asked.purpose:
             return BadRequest("registers.purpose_missing")
-        facts = (who.name, who.organisation, who.roles, who.rights, who.names, asked.register, asked.purpose)
-        permitted = self._permits.get(facts)
-        if permitted is None:
-            permitted = self._parts.policies.permits(who, READ, resource(asked.register, register), asked.purpose)
-            self._permits[facts] = permitted
-        return None if permitted else Refused("kernel.refused", right=READ, kind="Register", name=asked.register)
+        if self._policies.permits(who, READ, resource(asked.register, register), asked.purpose):
+            return None
+        return Refused("kernel.refused", right=READ, kind="Register", name=asked.register)
 
     def _entities(
         self, tx: Transaction, group: Sequence[Asked], people: dict[int, Principal], answers: list[Record | Exception]
@@ -225,7 +235,7 @@ class Answerer:
             ]  # fmt: skip
             if shown:
                 said.append((row, _joined(place, row, shown)))
-                key = tuple(row.key.split(SEPARATOR))
+                key = key_parts(row.key)
                 seen += [Seen(reader, each.grant, key, row.sequence) for each in shown]
         return said, seen
 
@@ -256,17 +266,25 @@ class Answerer:
         return msgspec.structs.replace(link, id=ids.show(self._registers[link.register], entity))
 
     def _keep(
-        self, tx: Transaction, drafts: dict[int, Draft], answers: list[Record | Exception], now: datetime
-    ) -> None:
-        if not drafts:
+        self, tx: Transaction, drafts: dict[int, Draft], refused: Sequence[Entry], answers: list[Record | Exception],
+        now: datetime,
+    ) -> None:  # fmt: skip
+        """Keep readings and refusals; one entry of the audit log for all that one account reads of one register at once."""
+        if not drafts and not refused:
             return
-        ready = list(drafts.values())
-        numbers = store.reading_ids(tx, len(ready))
-        entries = [_entry(draft, number, now) for draft, number in zip(ready, numbers, strict=True)]
-        positions = self._sights.keep(tx, [seen for draft in ready for seen in draft.seen], entries, now)
-        store.keep_readings(tx, numbers, [_reading(draft) for draft in ready], positions, now)
-        for place, draft, number, position in zip(drafts, ready, numbers, positions, strict=True):
-            answers[place] = msgspec.structs.replace(draft.record, reading=number, audit_position=position)
+        numbers = dict(zip(drafts, store.reading_ids(tx, len(drafts)), strict=True))
+        groups: dict[tuple[str, str, str], list[int]] = {}
+        for place, draft in drafts.items():
+            groups.setdefault((draft.who.name, draft.asked.register, draft.asked.purpose), []).append(place)
+        entries = [_entry([(numbers[place], drafts[place]) for place in places], now) for places in groups.values()]
+        seen = [each for draft in drafts.values() for each in draft.seen]
+        positions = self._sights.keep(tx, seen, [*refused, *entries], now)[len(refused) :]
+        for places, position in zip(groups.values(), positions, strict=True):
+            readings = [_reading(drafts[place]) for place in places]
+            store.keep_readings(tx, [numbers[place] for place in places], readings, position, now)
+            for place in places:
+                record = drafts[place].record
+                answers[place] = msgspec.structs.replace(record, reading=numbers[place], audit_position=position)
 
 
 ReadingDesk = Desk[Asked, Record]
@@ -325,20 +343,31 @@ def _reading(draft: Draft) -> NewReading:
     )
 
 
-def _entry(draft: Draft, number: int, now: datetime) -> Entry:
-    asked, who, record = draft.asked, draft.who, draft.record
+def _entry(read: Sequence[tuple[int, Draft]], now: datetime) -> Entry:
+    """It holds their number, the first and the last, and the SHA-256 of their lines in order, so that no reading can be
+    changed or left out afterwards."""
+    first = read[0][1]
+    lines = b"".join(msgspec.json.encode((number, _reading(draft))) + b"\n" for number, draft in read)
     return Entry(
         time=now,
-        actor=who.name,
-        organisation=who.organisation,
+        actor=first.who.name,
+        organisation=first.who.organisation,
         action="registers.read",
-        subject=f"entity:{record.id}",
-        purpose=asked.purpose,
-        request=asked.request,
+        subject=f"register:{first.asked.register}",
+        purpose=first.asked.purpose,
+        request=first.asked.request,
         facts={
-            "reading": number, "case": asked.lookup.case, "fields": tuple(field.name for field in record.fields),
-            "sources": tuple(dict.fromkeys(source.dataset for source in record.sources)), "hidden": record.hidden,
+            "readings": len(read), "first": read[0][0], "last": read[-1][0],
+            "digest": f"sha256:{hashlib.sha256(lines).hexdigest()}",
+            "cases": tuple(dict.fromkeys(draft.asked.lookup.case for _, draft in read))[:20],
         },
+    )  # fmt: skip
+
+
+def _refused(asked: Asked, who: Principal, now: datetime) -> Entry:
+    return Entry(
+        time=now, actor=who.name, organisation=who.organisation, action="access.refused",
+        subject=f"register:{asked.register}", purpose=asked.purpose, request=asked.request, facts={"right": READ},
     )  # fmt: skip
 
 
@@ -375,7 +404,7 @@ def versions(ctx: Context, register: str, id: str, case: str) -> list[Version]:
         )
         numbers = store.reading_ids(tx, 1)
         position = ctx.record(tx, "registers.history_read", f"entity:{id}", versions=len(own), case=case)
-        store.keep_readings(tx, numbers, [reading], [position], ctx.clock.now())
+        store.keep_readings(tx, numbers, [reading], position, ctx.clock.now())
     return [
         Version(source_of(row, facts[row.feed]), row.until, msgspec.json.decode(row.record, type=dict[str, Any]))
         for row in own

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from cityloom.exchange.api import excerpts
+from cityloom.exchange.contracts import key_parts, plain
 from cityloom.kernel import jobs
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import PLATFORM
@@ -17,7 +18,6 @@ from cityloom.registers.api.stewarding import STEWARD
 from cityloom.registers.contracts import FeedState, FieldConflict, Member, RegisterState
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
-from cityloom.registers.rules.versions import SEPARATOR, text
 from cityloom.registers.store import claims as store
 from cityloom.registers.store import decisions as decision_store
 from cityloom.registers.store import feeds as feed_store
@@ -107,9 +107,9 @@ def _ticket(ctx: Context, field: str, authority: Said, other: Said, key: str) ->
     right = authority.fields.get(authority.feed.fields[field])
     new = NewTicket(
         dataset=other.source.dataset,
-        key=tuple(key.split(SEPARATOR)),
+        key=key_parts(key),
         field=name,
         evidence=f"{authority.source.dataset} (一数一源), change row {authority.source.sequence}",
-        expected=text(right) if right is not None else None,
+        expected=plain(right) if right is not None else None,
     )
     return tickets.open(jobs.platform_context(ctx.parts, "registers.conflict"), id, new).id

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from cityloom.exchange.api import excerpts
+from cityloom.exchange.contracts import key_text
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION, PLATFORM, Scope, Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
@@ -19,7 +20,6 @@ from cityloom.registers.api.reading import resource, source_of
 from cityloom.registers.contracts import Decision, Doubt, DoubtState, Evidence, Merge, Pair, Ruling, Split, Undo
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
-from cityloom.registers.rules.versions import SEPARATOR
 from cityloom.registers.spec import Register
 from cityloom.registers.store import claims as claim_store
 from cityloom.registers.store import decisions as store
@@ -78,7 +78,7 @@ def _keep(ctx: Context, tx: Transaction, register: Register, row: DoubtRow, fiel
     ]  # fmt: skip
     entities = tuple(ids.show(register, reading.entity) for reading in readings)
     position = ctx.record(tx, "registers.doubt_read", f"doubt:{row.id}", entities=entities, fields=fields)
-    claim_store.keep_readings(tx, numbers, readings, [position, position], ctx.clock.now())
+    claim_store.keep_readings(tx, numbers, readings, position, ctx.clock.now())
 
 
 def rule(ctx: Context, register: str, id: int, ruling: Ruling) -> Doubt:
@@ -179,7 +179,7 @@ def split(ctx: Context, register: str, wish: Split) -> Decision:
         records = store.standing(tx, register, entity)
         if not records:
             raise NotFound("registers.entity_empty", id=wish.entity)
-        wanted = {(each.dataset, SEPARATOR.join(each.key)) for each in wish.records}
+        wanted = {(each.dataset, key_text(each.key)) for each in wish.records}
         chosen = [each for each in records if (feeds[each.feed], each.key) in wanted]
         missing = wanted - {(feeds[each.feed], each.key) for each in chosen}
         if missing:

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
+from cityloom.exchange.contracts import plain, record_key
 from cityloom.registers.contracts import ALONE, IDENTIFIER, Change, Known, NewClaim, Plan
 from cityloom.registers.spec import Feed
 
-SEPARATOR = "\x1f"
 ERASURE = "erasure"
 """Cause of the change row of an erased record (docs/concepts/retention.md)."""
 _encoder = msgspec.json.Encoder()
@@ -35,30 +35,23 @@ def _change(
     register: str, feed: Feed, key: Sequence[str], row: Mapping[str, Any], sequence: int, at: datetime, as_of: date | None,
     delivery: str, gone: bool, erased: bool,
 ) -> Change:  # fmt: skip
-    name = SEPARATOR.join(text(row[part]) for part in key)
+    name = record_key(key, row)
     if gone:
         return Change(name, sequence, at, as_of, delivery, None, (), None, erased)
     record = {field: value for field, value in row.items() if not field.startswith("_")}
     links = tuple(
-        f"{link}:{identifier_of(to.register, to.identifier, text(row[to.field]))}"
+        f"{link}:{identifier_of(to.register, to.identifier, plain(row[to.field]))}"
         for link, to in feed.links.items()
         if row[to.field] not in (None, "")
     )
     value = row[feed.by] if feed.by else None
-    identifier = None if value in (None, "") else identifier_of(register, feed.identifier or "", text(value))
+    identifier = None if value in (None, "") else identifier_of(register, feed.identifier or "", plain(value))
     return Change(name, sequence, at, as_of, delivery, identifier, links, _encoder.encode(record).decode())
 
 
 def identifier_of(register: str, kind: str, value: str) -> str:
     """An identifier as claims have it: two registers may have kinds of one name."""
     return f"{register}:{kind}:{value}"
-
-
-def text(value: Any) -> str:
-    """A value as it stands in JSON, without quotes."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value.isoformat() if isinstance(value, date | datetime) else str(value)
 
 
 def plan(

@@ -122,13 +122,13 @@ def reading_ids(tx: Transaction, number: int) -> list[int]:
 
 
 def keep_readings(
-    tx: Transaction, ids: Sequence[int], readings: Sequence[NewReading], positions: Sequence[int], now: datetime
+    tx: Transaction, ids: Sequence[int], readings: Sequence[NewReading], position: int, now: datetime
 ) -> None:
-    """Keep who read what, with the audit position of each."""
+    """Keep who read what, with the audit position that covers them."""
     rows = [
         (id, each.register, each.entity, each.organisation, each.account, each.purpose, each.case, list(each.fields),
          each.request, position)
-        for id, each, position in zip(ids, readings, positions, strict=True)
+        for id, each in zip(ids, readings, strict=True)
     ]  # fmt: skip
     tx.execute(
         """INSERT INTO registers.reading (id, register, entity, organisation, account, purpose, case_reference, fields,

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from cityloom.exchange.api import excerpts, histories
-from cityloom.exchange.contracts import RecordChange, Watched
+from cityloom.exchange.contracts import RecordChange, Watched, key_parts, key_text, record_key
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound, Refused
 from cityloom.sharing.api import logbook, parties, reading
 from cityloom.sharing.api.held import Held
 from cityloom.sharing.contracts import Consumer, Kind, Sight
-from cityloom.sharing.rules import copies, using
+from cityloom.sharing.rules import using
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import grants as store
 from cityloom.sharing.store import uses as use_store
@@ -38,7 +38,7 @@ def sight(ctx: Context, grant: str, key: tuple[str, ...], field: str, case: str,
     _keep(ctx, live, key, field, case, standing.last_sequence, found=shown is not None)
     if record is None or shown is None:
         raise NotFound("sharing.record_unknown", dataset=live.dataset)
-    own = tuple(copies.record_key(live.key, record).split(using.SEPARATOR))
+    own = key_parts(record_key(live.key, record))
     since = _seen(ctx, live, own, field, use) if use else standing.last_sequence
     if live.terms.kind != Kind.read or any(mask.field == field for mask in live.terms.masks):
         return Sight(own, live.keeper, since, None)
@@ -75,7 +75,7 @@ def _seen(ctx: Context, live: Live, key: tuple[str, ...], field: str, id: str) -
 def digest(ctx: Context, dataset: str, key: tuple[str, ...]) -> str:
     """The keyed hash under which uses of this record are kept."""
     secret = bytes.fromhex(logbook.secret(ctx.parts, "record_keys"))
-    return using.digest(secret, dataset, using.key_text(key))
+    return using.digest(secret, dataset, key_text(key))
 
 
 def of_record(

@@ -8,7 +8,7 @@ import msgspec
 
 from cityloom.exchange.api import excerpts
 from cityloom.kernel import jobs
-from cityloom.kernel.access import Principal
+from cityloom.kernel.access import Memory, Principal
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import NotFound, Problem, Refused
@@ -41,7 +41,7 @@ class Held:
         self._ctx = jobs.platform_context(parts, "sharing.held")
         self._grants: dict[str, Live] = {}
         self._compiled: dict[tuple[str, str, str], Compiled] = {}
-        self._permits: dict[tuple[Any, ...], bool] = {}
+        self._policies = Memory(parts.policies, MOST_TERMS)
 
     def grants(self, tx: Transaction, ids: set[str]) -> dict[str, Live]:
         """These grants as they are now, in the platform's scope; those that are not there are left out."""
@@ -82,24 +82,11 @@ class Held:
         """Why somebody may not use a grant in this way for this purpose now; None if they may."""
         if grant is None or who.organisation not in (grant.organisation, grant.keeper):
             return NotFound("sharing.grant_unknown", grant=id)
-        if not self._permits_use(who, grant, purpose):
+        if not self._policies.permits(who, "sharing.use", parties.resource(grant), purpose):
             if parties.differs(grant, who, "sharing.use", purpose):
                 return Refused("sharing.purpose_differs", grant=id, purpose=grant.purpose, given=purpose or "–")
             return Refused("kernel.refused", right="sharing.use", kind="Sharing", name=grant.dataset)
         return using.refusal(grant, way, now)
-
-    def _permits_use(self, who: Principal, grant: Live, purpose: str) -> bool:
-        """What the policies say. They see these facts and no other, so the same facts have the same answer."""
-        facts = (
-            who.name, who.organisation, who.roles, who.rights, who.names, grant.organisation, grant.keeper,
-            grant.dataset, grant.purpose, purpose,
-        )  # fmt: skip
-        known = self._permits.get(facts)
-        if known is None:
-            _room(self._permits, MOST_TERMS)
-            known = self.parts.policies.permits(who, "sharing.use", parties.resource(grant), purpose)
-            self._permits[facts] = known
-        return known
 
 
 def _unusable(row: GrantRow, problem: Problem) -> Live:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from cityloom.exchange.api import excerpts
+from cityloom.exchange.contracts import key_text
 from cityloom.identity import api as identity
 from cityloom.identity.contracts import Credentials
 from cityloom.kernel.access import Principal
@@ -100,7 +101,7 @@ class Answerer:
         self, tx: Transaction, group: Sequence[Asked], answers: list[Answer | Exception], now: datetime
     ) -> tuple[list[Permitted], list[Entry]]:
         """Who asks, and whether the grant is theirs, for this purpose, now, and gives this."""
-        people = self._people(tx, group)
+        people = identity.authenticate_many(tx, self.parts, [each.credentials for each in group])
         grants = self._held.grants(tx, {each.grant for each in group})
         permitted, refused = [], []
         for place, (asked, who) in enumerate(zip(group, people, strict=True)):
@@ -115,17 +116,6 @@ class Answerer:
             if isinstance(who, Principal) and isinstance(problem, Refused):
                 refused.append(_refused(asked, who, now))
         return permitted, refused
-
-    def _people(self, tx: Transaction, group: Sequence[Asked]) -> list[Principal | Exception]:
-        shown = [each.credentials for each in group]
-        found: list[Principal | Exception] = list(identity.authenticate_tokens(tx, self.parts, shown))
-        for place, each in enumerate(group):
-            if not each.credentials.authorization:
-                try:
-                    found[place] = identity.authenticate(self.parts, each.credentials)
-                except Problem as problem:
-                    found[place] = problem
-        return found
 
     def _refusal(self, who: Principal, asked: Asked, grant: Live | None, now: datetime) -> Problem | None:
         """Why this is not answered; None if it is."""
@@ -160,7 +150,7 @@ class Answerer:
             if copy is None or copy.generation == 0:
                 answers[each.place] = Unavailable("sharing.copy_not_ready", dataset=each.grant.dataset)
             else:
-                ready.append((each, copy, using.key_text(each.asked.question.key)))
+                ready.append((each, copy, key_text(each.asked.question.key)))
         if not ready:
             return []
         records = projections.records(

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from cityloom.exchange.api import excerpts, sandbox
-from cityloom.exchange.contracts import DatasetFacts
+from cityloom.exchange.contracts import DatasetFacts, key_text, record_key
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Invalid, NotFound
 from cityloom.sharing.contracts import SANDBOX, Answer, Claims, Question, Signature, Statement
-from cityloom.sharing.rules import copies, using
+from cityloom.sharing.rules import using
 
 Record = dict[str, Any]
 
@@ -54,9 +54,9 @@ class Twins:
         return _signed(ctx, facts, question, claims, self._find(ctx, facts, question.key))
 
     def _find(self, ctx: Context, facts: DatasetFacts, key: tuple[str, ...]) -> Record | None:
-        wanted = using.key_text(key)
+        wanted = key_text(key)
         rows = self.records(ctx, facts.name)
-        return next((row for row in rows if copies.record_key(facts.key, row) == wanted), None)
+        return next((row for row in rows if record_key(facts.key, row) == wanted), None)
 
 
 def _signed(

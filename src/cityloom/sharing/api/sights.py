@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from cityloom.exchange.contracts import key_text
 from cityloom.kernel.access import Principal
 from cityloom.kernel.audit.entry import Entry
 from cityloom.kernel.context import Parts
@@ -95,7 +96,7 @@ class Sights:
 
     def _use(self, seen: Seen) -> NewUse:
         reader, grant = seen.reader, seen.grant
-        digest = using.digest(self._secret, grant.dataset, using.key_text(seen.key))
+        digest = using.digest(self._secret, grant.dataset, key_text(seen.key))
         return NewUse(
             grant.id, logbook.new_id(), reader.who.organisation, grant.keeper, grant.dataset, reader.who.name, WAY,
             reader.purpose, reader.case, ",".join(grant.terms.fields), digest, True, None, seen.sequence, reader.request,

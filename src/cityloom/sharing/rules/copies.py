@@ -1,12 +1,11 @@
 """From records and change rows to what the copies in PostgreSQL hold: a key as one text, and the record as JSON."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
-from cityloom.sharing.rules.using import key_text
+from cityloom.exchange.contracts import record_key
 
 _encoder = msgspec.json.Encoder()
 
@@ -28,17 +27,3 @@ def changes(key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> tuple[byte
     written = [(name, row) for name, row in last.items() if row is not None]
     gone = [name for name, row in last.items() if row is None]
     return _encoder.encode(written) if written else b"", gone, int(rows[-1]["_sequence"])
-
-
-def record_key(key: Sequence[str], row: Mapping[str, Any]) -> str:
-    """A record's key as one text."""
-    return key_text(tuple(_text(row[name]) for name in key))
-
-
-def _text(value: Any) -> str:
-    """A value as it stands in JSON, without quotes: this is how a question writes its key."""
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
+from cityloom.exchange.contracts import KEY_SEPARATOR
 from cityloom.kernel.errors import Conflict, Invalid, Problem, Refused, Throttled
 from cityloom.sharing.contracts import Kind, Terms
 
-SEPARATOR = "\x1f"
 WAYS: Mapping[str, tuple[Kind, ...]] = {
     "query": (Kind.read,),
     "changes": (Kind.read,),
@@ -100,11 +100,6 @@ def _same(value: Any, claim: Any) -> bool:
     return str(value).strip() == str(claim).strip()
 
 
-def key_text(key: tuple[str, ...]) -> str:
-    """A record's key as one text."""
-    return SEPARATOR.join(key)
-
-
 def digest(secret: bytes, dataset: str, key: str) -> str:
     """A keyed hash of a record's key (HMAC-SHA-256), so that the log of uses names no person and can be searched."""
-    return "hmac-sha256:" + hmac.new(secret, f"{dataset}{SEPARATOR}{key}".encode(), hashlib.sha256).hexdigest()[:40]
+    return "hmac-sha256:" + hmac.new(secret, f"{dataset}{KEY_SEPARATOR}{key}".encode(), hashlib.sha256).hexdigest()[:40]
