@@ -244,3 +244,23 @@ def test_spans_and_moments() -> None:
 def test_controls_are_escaped_in_every_line() -> None:
     text = log.render({"event": "a\x1b\x85\u2028\u202eb\n", "字": "城"})
     assert text == '{"event": "a\\u001b\\u0085\\u2028\\u202eb\\n", "字": "城"}'
+
+
+@pytest.mark.parametrize("where", ["thread", "process"])
+def test_what_ends_a_process_or_a_thread_is_one_line_of_json(where: str, tmp_path: Path) -> None:
+    program = [
+        "import sys, threading, pathlib",
+        "from cityloom.kernel import log",
+        "log.configure('info', pathlib.Path(sys.argv[1]), 'worker')",
+        "def end(): raise OSError('no server\\n\\ton that socket of 13800138000')",
+        "end()" if where == "process" else "threading.Thread(target=end).start()",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(program), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    (told,) = [json.loads(each) for each in done.stderr.splitlines()]
+    assert (told["event"], told["level"]) == ("crashed", "critical")
+    assert "no server\n\ton that socket of [personal]" in told["exception"]
+    (kept,) = tmp_path.iterdir()
+    assert json.loads(kept.read_text()) == told
+    assert done.returncode == (where == "process")

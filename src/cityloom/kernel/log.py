@@ -3,8 +3,10 @@
 import logging  # noqa: TID251 - the one place
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -50,6 +52,15 @@ def configure(level: str = "info", folder: Path | None = None, process: str = "c
         logger_factory=lambda *_: sink,
         cache_logger_on_first_use=True,
     )
+    if folder is not None:  # a process that nobody looks at; the others tell of their end at a terminal
+        sys.excepthook = _crashed
+        threading.excepthook = lambda end: _crashed(end.exc_type, end.exc_value, end.exc_traceback)
+
+
+def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """What ended a process or a thread, as a line like every other."""
+    raised = error or kind()
+    logger("process").critical("crashed", exc_info=(kind, raised, trace))
 
 
 class Libraries(logging.Handler):
