@@ -38,6 +38,31 @@ def cheap_hashes() -> Iterator[None]:
     passwords.HASHER, passwords.DECOY = REAL_HASHES
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_clusters_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Database clusters that a city of the whole run made outside its folder are gone after it."""
+    yield
+    _drop_clusters(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(autouse=True)
+def no_clusters_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The same for the cities of one test: a hundred of them would fill a disk."""
+    folder: Path | None = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None:
+        _drop_clusters(folder)
+
+
+def _drop_clusters(folder: Path) -> None:
+    """Whoever runs the tests as root has the clusters of cities with a private folder under the system's state."""
+    for secret in folder.rglob("secrets/database_admin"):
+        server = Server(secret.parent.parent)
+        if not server.state.is_relative_to(folder) and server.state.exists():
+            server.stop()
+            rmtree(server.state)
+
+
 @pytest.fixture
 def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes as the product makes them, for tests that are about them."""
