@@ -9,6 +9,7 @@ from cityloom.exchange.api import excerpts, retention
 from cityloom.exchange.contracts import Excerpt
 from cityloom.kernel.db import PLATFORM
 from cityloom.kernel.errors import Gone
+from cityloom.registers import jobs
 from cityloom.registers.api import following
 from cityloom.registers.store import feeds
 from registers.registers_kit import Town, values
@@ -35,8 +36,13 @@ def test_records_of_one_number_are_one_entity_and_those_without_stand_alone(town
         (None, 1, 1),
     ]  # fmt: skip
     assert town.rows("SELECT how, count(*) FROM registers.claim GROUP BY 1 ORDER BY 1") == [(0, 9), (1, 1)]
+    jobs.count(town.platform)
     state = town.civil.ask_register("GET", "person").json()
-    assert (state["entities"], state["records"], state["doubts"]) == (5, 7, 0)
+    size = state["size"]
+    assert (size["entities"], size["records"], size["alone"], size["linked"], state["doubts"]) == (5, 7, 1, 0, 0)
+    town.clock.turn(hours=1)
+    jobs.count(town.platform)  # nothing has come in, so nothing is counted
+    assert town.civil.ask_register("GET", "person").json() == state
     assert [(feed["dataset"], feed["sequence"] == feed["last_sequence"]) for feed in state["feeds"]] == [
         ("resident", True), ("tenant", True),
     ]  # fmt: skip

@@ -38,7 +38,7 @@ def follow(office: client.Exchange, patience: float = PATIENCE) -> list[dict[str
         if not behind and not asked:
             client.checked(office.http.post(f"/api/registers/{REGISTER}/linkage"))
             asked = True
-        elif not behind and not any(state["unseen"] for state in states):
+        elif not behind and not any(state["unlinked"] for state in states):
             return states
         if time.monotonic() > end:
             raise TimeoutError(f"the registers do not follow: {', '.join(behind) or 'linkage'}")

@@ -155,18 +155,24 @@ def _know(
         found = people_found.follow(office)
     platform = jobs.platform_context(parts, "demo")
     register, births = people_found.REGISTER, people_found.BIRTHS
-    (state,) = (each for each in found if each["name"] == register)
+    members = {
+        (each["name"], feed["dataset"]): states.members(platform, each["name"], feed["dataset"])
+        for each in found
+        for feed in each["feeds"]
+    }
     known = {
         member.identifier.rpartition(":")[2]
-        for feed in state["feeds"]
-        if feed["dataset"] != births
-        for member in states.members(platform, register, feed["dataset"])
+        for (name, dataset), records in members.items()
+        if name == register and dataset != births
+        for member in records
         if member.identifier is not None
     }
-    linkage = people_found.judge(
-        states.members(platform, register, births), samplecity.infants(plan), known, state["doubts"]
-    )
-    return {each["name"]: each["entities"] for each in found}, linkage
+    entities: dict[str, set[int]] = {}
+    for (name, _), records in members.items():
+        entities.setdefault(name, set()).update(member.entity for member in records)
+    (state,) = (each for each in found if each["name"] == register)
+    linkage = people_found.judge(members[register, births], samplecity.infants(plan), known, state["doubts"])
+    return {name: len(those) for name, those in entities.items()}, linkage
 
 
 class Tokens:

@@ -249,16 +249,24 @@ class RegisterState(msgspec.Struct, frozen=True):
     name: str
     title: str
     keeper: str
+    size: "Size | None"
+    """As it was counted last; null before the first time."""
+    unlinked: bool
+    """Whether there are entities that the linkage has not compared yet."""
+    doubts: int
+    feeds: tuple["FeedState", ...]
+
+
+class Size(msgspec.Struct, frozen=True):
+    """What a register holds."""
+
     entities: int
     records: int
     alone: int
     """Records without an identifier that were linked to nobody."""
     linked: int
     """Records that the linkage put where they are."""
-    unseen: int
-    """Entities that the linkage has not compared yet; 0 too where none is declared."""
-    doubts: int
-    feeds: tuple["FeedState", ...]
+    counted_at: datetime
 
 
 class Member(msgspec.Struct, frozen=True):

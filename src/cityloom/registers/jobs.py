@@ -1,7 +1,7 @@
 """Timed work of the registers; each is safe to run twice."""
 
 from cityloom.kernel.context import Context
-from cityloom.registers.api import following, linking
+from cityloom.registers.api import following, linking, states
 
 
 def follow(ctx: Context) -> None:
@@ -22,3 +22,8 @@ def link(ctx: Context, register: str) -> None:
 def link_all(ctx: Context) -> None:
     """Link what is new in every register."""
     linking.link_all(ctx)
+
+
+def count(ctx: Context) -> None:
+    """Count what every register holds."""
+    states.count(ctx)

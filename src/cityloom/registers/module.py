@@ -14,6 +14,7 @@ MODULE = Module(
         Job("follow", jobs.follow, timedelta(seconds=1)),
         Job("link", jobs.link),
         Job("link_all", jobs.link_all, timedelta(hours=1)),
+        Job("count", jobs.count, timedelta(minutes=10)),
         Job("tidy", jobs.tidy, timedelta(hours=1)),
     ),
     install=following.install,

@@ -1,6 +1,7 @@
 """Its part of a pack: `registers/<name>.yaml`, one register each."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -83,6 +84,7 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     linkage: Linkage | None = None
 
 
+@lru_cache(maxsize=8)
 def registers(packs: Packs) -> Mapping[str, Register]:
     """Every register of the city by name.
 

@@ -72,7 +72,7 @@ def _link(ctx: Context, name: str, register: Register, model: Model) -> None:
     digest = hashlib.sha256(msgspec.json.encode(model)).hexdigest()
     with ctx.begin() as tx:
         feeds = feed_store.known(tx, name)
-        last = store.last_entity(tx, [feed.number for feed in feeds])
+        last = store.last_entity(tx, name)
         learnt = store.find(tx, name)
     if learnt is not None and learnt.entity >= last:
         return

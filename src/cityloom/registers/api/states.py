@@ -34,20 +34,25 @@ def state(ctx: Context, name: str) -> RegisterState:
     declared = spec.registers(ctx.packs)
     if name not in declared:
         raise NotFound("registers.register_unknown", register=name, known=", ".join(declared))
+    register = declared[name]
     with ctx.parts.db.begin(PLATFORM) as tx:
         feeds = feed_store.known(tx, name)
-        counted = store.count(tx, [row.number for row in feeds])
+        size = store.size(tx, name)
         doubts = decision_store.open_doubts(tx, name)
-        unseen = linkage_store.unseen(tx, name, [row.number for row in feeds]) if declared[name].linkage else 0
+        unlinked = register.linkage is not None and linkage_store.seen(tx, name) < linkage_store.last_entity(tx, name)
     followed = tuple(
         FeedState(row.dataset, row.sequence, excerpts.facts(ctx, row.dataset).last_sequence, row.followed_at)
         for row in feeds
     )
-    register = declared[name]
-    return RegisterState(
-        name, register.title.of(ctx.language), register.keeper, counted.entities, counted.records, counted.alone,
-        counted.linked, unseen, doubts, followed,
-    )  # fmt: skip
+    title = register.title.of(ctx.language)
+    return RegisterState(name, title, register.keeper, size, unlinked, doubts, followed)
+
+
+def count(ctx: Context) -> None:
+    """Count what every register holds, where anything has come in since. As the platform; safe to run twice."""
+    for name in spec.registers(ctx.packs):
+        with ctx.begin() as tx:
+            store.count(tx, name, ctx.clock.now())
 
 
 def members(ctx: Context, register: str, dataset: str) -> list[Member]:

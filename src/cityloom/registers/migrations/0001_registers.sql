@@ -7,6 +7,7 @@ CREATE TABLE registers.feed (
     organisation text NOT NULL,                 -- the dataset's keeper
     sequence bigint NOT NULL DEFAULT 0,
     snapshot bigint,                            -- while the current state is being taken in: where it will go on from
+    newest bigint NOT NULL DEFAULT 0,           -- the last entity that a record of it began
     followed_at timestamptz,
     UNIQUE (register, dataset, role)
 );
@@ -36,6 +37,17 @@ CREATE INDEX claim_entity ON registers.claim (entity);
 CREATE INDEX claim_identifier ON registers.claim (identifier) WHERE identifier IS NOT NULL;
 CREATE INDEX claim_alone ON registers.claim (feed, id) WHERE how = 1 AND closed = 0;
 CREATE INDEX claim_links ON registers.claim USING gin (links) WHERE closed = 0 AND links IS NOT NULL;
+
+-- What a register holds, counted now and then: at twenty million people it takes a while.
+CREATE TABLE registers.size (
+    register text PRIMARY KEY,
+    upto numeric NOT NULL,                      -- change rows and decisions that were in it when it was counted
+    entities bigint NOT NULL,
+    records bigint NOT NULL,
+    alone bigint NOT NULL,
+    linked bigint NOT NULL,
+    counted_at timestamptz NOT NULL
+);
 
 -- Merges, splits, and what takes them back.
 CREATE TABLE registers.decision (
@@ -97,7 +109,7 @@ CREATE TABLE registers.reading (
 CREATE INDEX reading_entity ON registers.reading (entity, id);
 
 GRANT USAGE ON SCHEMA registers TO cityloom_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON registers.feed, registers.claim, registers.doubt TO cityloom_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON registers.feed, registers.claim, registers.size, registers.doubt TO cityloom_app;
 GRANT SELECT, INSERT ON registers.decision, registers.moved, registers.reading TO cityloom_app;
 GRANT DELETE ON registers.moved TO cityloom_app;
 GRANT USAGE ON SEQUENCE registers.entity, registers.reading_id, registers.claim_id_seq TO cityloom_app;
@@ -109,6 +121,9 @@ CREATE POLICY platform ON registers.feed TO cityloom_app USING ((SELECT kernel.s
 ALTER TABLE registers.claim ENABLE ROW LEVEL SECURITY;
 ALTER TABLE registers.claim FORCE ROW LEVEL SECURITY;
 CREATE POLICY platform ON registers.claim TO cityloom_app USING ((SELECT kernel.sees_all()));
+ALTER TABLE registers.size ENABLE ROW LEVEL SECURITY;
+ALTER TABLE registers.size FORCE ROW LEVEL SECURITY;
+CREATE POLICY platform ON registers.size TO cityloom_app USING ((SELECT kernel.sees_all()));
 ALTER TABLE registers.decision ENABLE ROW LEVEL SECURITY;
 ALTER TABLE registers.decision FORCE ROW LEVEL SECURITY;
 CREATE POLICY platform ON registers.decision TO cityloom_app USING ((SELECT kernel.sees_all()));

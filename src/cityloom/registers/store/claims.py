@@ -6,7 +6,7 @@ from datetime import date, datetime
 import msgspec
 
 from cityloom.kernel.db import Transaction
-from cityloom.registers.contracts import Member, Reading
+from cityloom.registers.contracts import Member, Reading, Size
 
 COLUMNS = """c.id, c.entity, c.feed, c.how, c.sequence, c.as_of, c.since, c.until, c.key, c.identifier, c.delivery, c.links,
     c.record"""
@@ -49,15 +49,6 @@ class NewReading(msgspec.Struct, frozen=True):
     request: str
 
 
-class Counted(msgspec.Struct, frozen=True):
-    """How much a register holds."""
-
-    entities: int
-    records: int
-    alone: int
-    linked: int
-
-
 def of_entities(tx: Transaction, entities: Sequence[int], moments: Sequence[datetime | None]) -> list[PlacedRow]:
     """The claims that stood for each of these at its moment, or stand now; with their places from 0."""
     return tx.all(
@@ -80,14 +71,33 @@ def history(tx: Transaction, entity: int, limit: int) -> list[ClaimRow]:
     )
 
 
-def count(tx: Transaction, feeds: Sequence[int]) -> Counted:
-    """How many entities and records these feeds hold now."""
-    return tx.one(
-        Counted,
-        """SELECT count(DISTINCT entity) AS entities, count(*) AS records, count(*) FILTER (WHERE how = 1) AS alone,
-             count(*) FILTER (WHERE how = 2) AS linked
-           FROM registers.claim WHERE feed = ANY(%s) AND closed = 0""",
-        [list(feeds)],
+def size(tx: Transaction, register: str) -> Size | None:
+    """What a register held when it was counted last."""
+    return tx.first(
+        Size,
+        "SELECT entities, records, alone, linked, counted_at FROM registers.size WHERE register = %s",
+        [register],
+    )
+
+
+def count(tx: Transaction, register: str, now: datetime) -> None:
+    """Count what a register holds, unless nothing has come in or was decided since the last time."""
+    tx.execute(
+        """WITH feeds AS (SELECT coalesce(array_agg(number), '{}') AS numbers, coalesce(sum(sequence), 0) + coalesce(
+                            (SELECT max(id) FROM registers.decision WHERE register = %(register)s), 0) AS upto
+                          FROM registers.feed WHERE register = %(register)s)
+           INSERT INTO registers.size (register, upto, entities, records, alone, linked, counted_at)
+           SELECT %(register)s, f.upto, c.entities, c.records, c.alone, c.linked, %(now)s
+           FROM feeds f, LATERAL (
+             SELECT count(DISTINCT entity) AS entities, count(*) AS records, count(*) FILTER (WHERE how = 1) AS alone,
+               count(*) FILTER (WHERE how = 2) AS linked
+             FROM registers.claim WHERE feed = ANY(f.numbers) AND closed = 0) c
+           WHERE NOT EXISTS (SELECT FROM registers.size s
+                             WHERE s.register = %(register)s AND s.upto = f.upto)
+           ON CONFLICT (register) DO UPDATE SET upto = excluded.upto, entities = excluded.entities,
+             records = excluded.records, alone = excluded.alone, linked = excluded.linked,
+             counted_at = excluded.counted_at""",
+        {"register": register, "now": now},
     )
 
 

@@ -127,6 +127,8 @@ def write(tx: Transaction, feed: int, plan: Plan) -> None:
             int, "SELECT nextval('registers.entity') FROM generate_series(1, %s)", [plan.entities]
         )  # fmt: skip
         _insert(tx, feed, plan.beginning, fresh)
+        if fresh:
+            tx.execute("UPDATE registers.feed SET newest = %s WHERE number = %s", [max(fresh), feed])
     for key in plan.erased:
         tx.execute("DELETE FROM registers.claim WHERE feed = %s AND key = %s", [feed, key])
         tx.execute("DELETE FROM registers.moved WHERE feed = %s AND key = %s", [feed, key])

@@ -68,21 +68,14 @@ def keep(tx: Transaction, register: str, row: LinkageRow, now: datetime) -> None
     )
 
 
-def last_entity(tx: Transaction, feeds: Sequence[int]) -> int:
-    """The newest entity that these feeds tell of; 0 if there is none."""
-    return tx.scalar(
-        int, "SELECT coalesce(max(entity), 0) FROM registers.claim WHERE feed = ANY(%s) AND closed = 0", [list(feeds)]
-    )
+def last_entity(tx: Transaction, register: str) -> int:
+    """The newest entity that a record of this register began; 0 if there is none."""
+    return tx.scalar(int, "SELECT coalesce(max(newest), 0) FROM registers.feed WHERE register = %s", [register])
 
 
-def unseen(tx: Transaction, register: str, feeds: Sequence[int]) -> int:
-    """How many entities were not compared yet."""
-    return tx.scalar(
-        int,
-        """SELECT count(DISTINCT entity)::int FROM registers.claim WHERE feed = ANY(%s) AND closed = 0
-           AND entity > coalesce((SELECT entity FROM registers.linkage WHERE register = %s), 0)""",
-        [list(feeds), register],
-    )
+def seen(tx: Transaction, register: str) -> int:
+    """The entity up to which the linkage has looked."""
+    return tx.scalar(int, "SELECT coalesce((SELECT entity FROM registers.linkage WHERE register = %s), 0)", [register])
 
 
 def evidence(
