@@ -1,7 +1,6 @@
 """How a model of a pack is run over the city's datasets: in the platform's name, after the policies have permitted it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from types import ModuleType
 from typing import Any
 
@@ -77,8 +76,3 @@ def run(
     for name in ours or ():
         cursor.unregister(name)
     return found
-
-
-def day(given: Mapping[str, Any], on: date) -> dict[str, Any]:
-    """Parameters of a model that has a reference date."""
-    return {**given, "on": on}
