@@ -54,7 +54,9 @@ def run_tests(
     root = checkout("test")
     sound = _all_pass(root, steps(fix=False))
     chosen = [] if full else ["-m", "not full"]
-    command = [sys.executable, "-m", "pytest", "-n", PROCESSES, *chosen, *context.args]
+    # a file goes to one process whole, so that what its tests share is made once
+    spread = ("-n", PROCESSES, "--dist", "loadfile")
+    command = [sys.executable, "-m", "pytest", *spread, *chosen, *context.args]
     passed = subprocess.run(command, cwd=root, env=_environment(), check=False).returncode == 0
     if not sound:
         say("the tests ran, but the check before them failed (see above)")
