@@ -10,12 +10,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cityloom.devtools import bundle, reference
+from cityloom.devtools import reference
 from cityloom.devtools.checkout import checkout, say
 from cityloom.kernel import settings
 
 PROCESSES = "2"
-PYTEST_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -61,13 +60,6 @@ def run_tests(
     if not sound:
         say("the tests ran, but the check before them failed (see above)")
     raise typer.Exit(0 if sound and passed else 1)
-
-
-def register(cli: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    cli.command()(check)
-    cli.command()(bundle.bundle)
-    cli.command(name="test", context_settings=PYTEST_ARGUMENTS)(run_tests)
 
 
 def _all_pass(root: Path, todo: list[Step]) -> bool:
