@@ -28,7 +28,9 @@ def make_app(parts: Parts) -> Litestar:
         route_handlers=[Router(path="/", route_handlers=routes)],
         state=State({"parts": parts}),
         exception_handlers={Exception: http.answer_problem},
-        compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["/changes", "/records", "^/console"]),
+        compression_config=CompressionConfig(
+            backend="gzip", minimum_size=2000, exclude=["/changes", "/records", "^/console"]
+        ),
         on_shutdown=[_close],
         openapi_config=OpenAPIConfig(
             title="CityLoom 织城",

@@ -17,6 +17,8 @@ from cityloom.devtools.checkout import checkout, say
 
 app = typer.Typer(no_args_is_help=True, help="Build the console (for work on CityLoom itself).")
 PACKED = {".js", ".css", ".html", ".svg", ".json"}
+OMITTED = ("--default-non-nullable", "false")
+"""Answers leave out what has its default value, so the pages must not rely on it."""
 STAMP = "built"
 """Its time says what is older than the console that was built."""
 
@@ -75,7 +77,7 @@ def _install(root: Path) -> None:
 def _types(root: Path) -> None:
     web = root / "web"
     (web / "openapi.json").write_bytes(msgspec.json.encode(server.description()))
-    _node(web, "node_modules/openapi-typescript/bin/cli.js", "openapi.json", "--output", "src/api/schema.ts")
+    _node(web, "node_modules/openapi-typescript/bin/cli.js", "openapi.json", "--output", "src/api/schema.ts", *OMITTED)
 
 
 def _node(web: Path, script: str, *arguments: str) -> None:

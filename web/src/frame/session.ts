@@ -24,7 +24,7 @@ onSignedOut(() => {
 });
 
 async function enter(found: Me): Promise<void> {
-  signedIn(found.csrf);
+  signedIn(found.csrf ?? "");
   if (!found.must_change_password) {
     const [listed] = await Promise.all([of(api.GET("/api/identity/organisations")), learn()]);
     organisations.value = new Map(listed.map((each) => [each.code, each]));
