@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 from litestar.response import Redirect
 
 from cityloom.console.api import frame, pages, today
@@ -31,9 +32,19 @@ def get_root() -> Redirect:
     return Redirect("/console/", status_code=302)
 
 
-@get(["/console", "/console/{path:path}"], include_in_schema=False, exclude_from_auth=True, sync_to_thread=False)
-def get_page(request: AnyRequest, path: str = "") -> Response[bytes]:
+@get("/console", include_in_schema=False, exclude_from_auth=True, sync_to_thread=False)
+def get_first_page(request: AnyRequest) -> Response[bytes]:
+    """The console."""
+    return _answer(request, "")
+
+
+@get("/console/{path:path}", include_in_schema=False, exclude_from_auth=True, sync_to_thread=False)
+def get_page(request: AnyRequest, path: FromPath[str]) -> Response[bytes]:
     """A file of the console; every place of the console itself is its first page, which finds the rest."""
+    return _answer(request, path)
+
+
+def _answer(request: AnyRequest, path: str) -> Response[bytes]:
     found = pages.page(path, "gzip" in request.headers.get("accept-encoding", ""))
     headers = {
         "content-security-policy": POLICY,
@@ -57,4 +68,4 @@ def get_today(request: AnyRequest) -> Today:
     return today.today(identity.open_context(request))
 
 
-ROUTES = [get_root, get_page, get_frame, get_today]
+ROUTES = [get_root, get_first_page, get_page, get_frame, get_today]
