@@ -6,8 +6,8 @@ from datetime import date
 
 import msgspec
 
-from cityloom.registers.rules.addresses.grammar import ROAD_TAIL, SHORT_TAIL
-from cityloom.registers.rules.addresses.levels import DIGITS, DIVISIONS, Level
+from cityloom.addresses.rules.grammar import ROAD_TAIL, SHORT_TAIL
+from cityloom.addresses.rules.levels import DIGITS, DIVISIONS, Level
 
 _ENDINGS = {
     Level.province: (

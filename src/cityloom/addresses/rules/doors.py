@@ -5,9 +5,9 @@ from datetime import date
 
 import msgspec
 
-from cityloom.registers.rules.addresses.levels import Level
-from cityloom.registers.rules.matching.library import Library
-from cityloom.registers.rules.matching.scoring import Finding, Verdict, finding
+from cityloom.addresses.rules.levels import Level
+from cityloom.addresses.rules.library import Library
+from cityloom.addresses.rules.scoring import Finding, Verdict, finding
 
 MOST_WAYS = 8
 """Ways that are followed when a level that the text leaves out could be any of several."""

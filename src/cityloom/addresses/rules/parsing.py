@@ -7,11 +7,11 @@ kept as a note, or as the name of an estate when doors follow it. Never raises f
 
 import re
 
-from cityloom.registers.rules.addresses import grammar
-from cityloom.registers.rules.addresses.cleaning import clean
-from cityloom.registers.rules.addresses.gazetteer import Gazetteer, Sense, agreeing
-from cityloom.registers.rules.addresses.levels import DIVISIONS, Level, Parsed, Part
-from cityloom.registers.rules.addresses.numerals import to_digits, to_han
+from cityloom.addresses.rules import grammar
+from cityloom.addresses.rules.cleaning import clean
+from cityloom.addresses.rules.gazetteer import Gazetteer, Sense, agreeing
+from cityloom.addresses.rules.levels import DIVISIONS, Level, Parsed, Part
+from cityloom.addresses.rules.numerals import to_digits, to_han
 
 _LANDS = {Level.street: "街道", Level.community: "社区"}
 _HAN_ROAD = re.compile(r"(?:^|[\u4e00-\u9fff])\d{1,2}(?:路|街|巷|道|大道)$")

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.kernel.errors import Invalid
-from cityloom.registers.rules.addresses import codes, life
-from cityloom.registers.rules.addresses.gazetteer import Division, Gazetteer
-from cityloom.registers.rules.addresses.levels import Level
-from cityloom.registers.rules.addresses.life import (
+from cityloom.addresses.rules import codes, life
+from cityloom.addresses.rules.gazetteer import Division, Gazetteer
+from cityloom.addresses.rules.levels import Level
+from cityloom.addresses.rules.life import (
     Change,
     ChangeKind,
     DivisionChange,
@@ -19,7 +19,7 @@ from cityloom.registers.rules.addresses.life import (
     Entry,
     Fault,
 )
-from cityloom.registers.rules.addresses.parsing import parse
+from cityloom.addresses.rules.parsing import parse
 
 COMMUNITY = "190101001001"
 START, FIRST, SECOND, THIRD = date(2012, 3, 1), date(2020, 1, 1), date(2022, 1, 1), date(2025, 6, 1)
@@ -52,7 +52,7 @@ def test_the_check_digit_of_the_standard() -> None:
 def test_codes_that_cannot_be_made(division: str, sequence: int) -> None:
     with pytest.raises(Invalid) as refused:
         codes.make(division, sequence)
-    assert refused.value.code == "registers.address_code_wrong"
+    assert refused.value.code == "addresses.code_wrong"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ Everything here is read at one place of a cleaned text (simplified, half width, 
 
 import re
 
-from cityloom.registers.rules.addresses.levels import Level
-from cityloom.registers.rules.addresses.numerals import HAN
+from cityloom.addresses.rules.levels import Level
+from cityloom.addresses.rules.numerals import HAN
 
 ROADS = "大道|大街|公路|国道|省道|县道|快速路|马路|路|街|巷|胡同"
 ESTATES = (

@@ -8,8 +8,8 @@ from enum import Enum
 
 import msgspec
 
-from cityloom.registers.rules.addresses.gazetteer import FormerName
-from cityloom.registers.rules.addresses.levels import Level
+from cityloom.addresses.rules.gazetteer import FormerName
+from cityloom.addresses.rules.levels import Level
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -13,9 +13,9 @@ from datetime import date
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from cityloom.registers.rules.addresses.levels import Level
-from cityloom.registers.rules.addresses.life import Divisions, DivisionSpan, Entry
-from cityloom.registers.rules.addresses.parsing import canonical
+from cityloom.addresses.rules.levels import Level
+from cityloom.addresses.rules.life import Divisions, DivisionSpan, Entry
+from cityloom.addresses.rules.parsing import canonical
 
 NAMED = (Level.community, Level.group, Level.road, Level.estate)
 """Levels by which an address is looked up; what is below is found from there."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 from rapidfuzz import fuzz
 
-from cityloom.registers.rules.addresses.levels import Level
+from cityloom.addresses.rules.levels import Level
 
 
 class Verdict(StrEnum):

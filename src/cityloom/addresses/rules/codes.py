@@ -18,10 +18,10 @@ LENGTH = DIVISION + SEQUENCE + 1
 def make(division: str, sequence: int) -> str:
     """The code of the address with this number in a division of 6, 9 or 12 digits (shorter ones are filled with zeros).
 
-    Raises Invalid `registers.address_code_wrong`.
+    Raises Invalid `addresses.code_wrong`.
     """
     if not (division.isascii() and division.isdigit() and len(division) in (6, 9, 12) and 0 < sequence < 10**SEQUENCE):
-        raise Invalid("registers.address_code_wrong", division=division, sequence=sequence)
+        raise Invalid("addresses.code_wrong", division=division, sequence=sequence)
     digits = f"{division:0<{DIVISION}}{sequence:0{SEQUENCE}d}"
     return digits + str(_check_digit(digits))
 

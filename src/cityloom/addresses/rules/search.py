@@ -5,11 +5,11 @@ from datetime import date
 
 import msgspec
 
-from cityloom.registers.rules.addresses.levels import DIGITS, DIVISIONS, Level, Parsed, Part
-from cityloom.registers.rules.matching import scoring
-from cityloom.registers.rules.matching.doors import Said, descend
-from cityloom.registers.rules.matching.library import Library
-from cityloom.registers.rules.matching.scoring import Decision, Finding, Verdict, finding
+from cityloom.addresses.rules.levels import DIGITS, DIVISIONS, Level, Parsed, Part
+from cityloom.addresses.rules import scoring
+from cityloom.addresses.rules.doors import Said, descend
+from cityloom.addresses.rules.library import Library
+from cityloom.addresses.rules.scoring import Decision, Finding, Verdict, finding
 
 MOST_BASES = 24
 """Entries of one name that are looked into when none of them has the door that the text names."""

@@ -2,9 +2,8 @@
 
 import re
 import unicodedata
-from functools import cache
 
-import opencc
+from cityloom.kernel.characters import folding
 
 LONGEST = 400
 """Characters that are looked at: a text that is longer is no address."""
@@ -58,11 +57,6 @@ def _without_brackets(text: str, notes: list[str]) -> str:
     return re.sub(r"[(\[{【〔）)\]}】〕]", ",", text)
 
 
-@cache
-def _converter() -> opencc.OpenCC:
-    return opencc.OpenCC("t2s")
-
-
 def _simple(text: str) -> str:
-    """Simplified characters; OpenCC's tables, since no rule tells 後 from 后 or 幹 from 乾."""
-    return str(_converter().convert(text))
+    """One form of each character (後 is 后, 邨 is 村), so that library and text meet however either was typed."""
+    return text.translate(folding())
