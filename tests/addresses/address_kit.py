@@ -10,8 +10,8 @@ import msgspec
 
 from cityloom.addresses.rules.gazetteer import Division, FormerName, Gazetteer
 from cityloom.addresses.rules.levels import Level
-from cityloom.addresses.rules.life import DivisionSpan, Entry
 from cityloom.addresses.rules.library import Library
+from cityloom.addresses.rules.life import DivisionSpan, Entry
 from cityloom.samplecity import api
 from cityloom.samplecity.contracts import PlannedAddress, PlannedSpelling
 from cityloom.samplecity.rules.addressbook import REDRAWN

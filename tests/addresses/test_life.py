@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cityloom.kernel.errors import Invalid
 from cityloom.addresses.rules import codes, life
 from cityloom.addresses.rules.gazetteer import Division, Gazetteer
 from cityloom.addresses.rules.levels import Level
@@ -20,6 +19,7 @@ from cityloom.addresses.rules.life import (
     Fault,
 )
 from cityloom.addresses.rules.parsing import parse
+from cityloom.kernel.errors import Invalid
 
 COMMUNITY = "190101001001"
 START, FIRST, SECOND, THIRD = date(2012, 3, 1), date(2020, 1, 1), date(2022, 1, 1), date(2025, 6, 1)

@@ -5,15 +5,15 @@ from datetime import date
 
 import pytest
 
+from addresses.address_kit import TODAY, gazetteer, labelled
 from cityloom.addresses.rules import codes
 from cityloom.addresses.rules.gazetteer import Gazetteer
 from cityloom.addresses.rules.levels import Level, write
+from cityloom.addresses.rules.library import Library
 from cityloom.addresses.rules.life import DivisionSpan, Entry
 from cityloom.addresses.rules.parsing import parse
-from cityloom.addresses.rules.library import Library
 from cityloom.addresses.rules.scoring import Decision, Verdict
 from cityloom.addresses.rules.search import Match, match
-from addresses.address_kit import TODAY, gazetteer, labelled
 
 FUZHONG, FUXIN = "440304008001", "440304008002"
 SINCE, CHANGED = date(2012, 3, 1), date(2025, 6, 1)

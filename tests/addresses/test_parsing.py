@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from addresses.address_kit import gazetteer
 from cityloom.addresses.rules.gazetteer import Gazetteer
 from cityloom.addresses.rules.levels import Level, Parsed, write
 from cityloom.addresses.rules.numerals import to_digits, to_han
 from cityloom.addresses.rules.parsing import canonical, parse
-from addresses.address_kit import gazetteer
 
 with (Path(__file__).parent / "addresses.csv").open(encoding="utf-8", newline="") as file:
     TABLE = [(row["text"], row["parts"], row["relation"]) for row in csv.DictReader(file)]

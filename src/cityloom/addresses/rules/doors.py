@@ -5,8 +5,8 @@ from datetime import date
 
 import msgspec
 
+from cityloom.addresses.rules.book import AddressBook
 from cityloom.addresses.rules.levels import Level
-from cityloom.addresses.rules.library import Library
 from cityloom.addresses.rules.scoring import Finding, Verdict, finding
 
 MOST_WAYS = 8
@@ -33,7 +33,7 @@ class _Way(msgspec.Struct, frozen=True):
 
 
 def descend(
-    library: Library, base: int, said: list[Said], day: date
+    library: AddressBook, base: int, said: list[Said], day: date
 ) -> list[tuple[int, tuple[Finding, ...]]]:  # fmt: skip
     """The deepest entries that the doors lead to, each with what was found on the way."""
     ways = [_Way(base, ())]
@@ -43,7 +43,7 @@ def descend(
     return [(way.entry, way.findings) for way in ways]
 
 
-def _follow(library: Library, way: _Way, door: Said, rest: list[Said], day: date) -> Iterator[_Way]:
+def _follow(library: AddressBook, way: _Way, door: Said, rest: list[Said], day: date) -> Iterator[_Way]:
     if way.lost:
         yield _Way(way.entry, (*way.findings, finding(door.level, Verdict.differed, door.said)), True)
         return
@@ -58,7 +58,7 @@ def _follow(library: Library, way: _Way, door: Said, rest: list[Said], day: date
         yield _stay(library, way, door, rest)
 
 
-def _stay(library: Library, way: _Way, door: Said, rest: list[Said]) -> _Way:
+def _stay(library: AddressBook, way: _Way, door: Said, rest: list[Said]) -> _Way:
     """The door is not there: the library does not go that deep, or knows others in its place."""
     if door.level == Level.floor:  # rooms carry their floor in their number; few libraries have floors
         doubted = any(each.level == Level.room and not _on_floor(each.name, door.name) for each in rest)
@@ -73,7 +73,7 @@ def _stay(library: Library, way: _Way, door: Said, rest: list[Said]) -> _Way:
     return _Way(way.entry, (*way.findings, finding(door.level, Verdict.differed, door.said)), True)
 
 
-def _left_out(library: Library, entry: int, door: Said) -> bool:
+def _left_out(library: AddressBook, entry: int, door: Said) -> bool:
     """The library has rooms here without the unit, or the only building, that the text puts between."""
     if door.level == Level.building and door.name not in ("1", "A"):
         return False
@@ -86,7 +86,7 @@ def _on_floor(room: str, floor: str) -> bool:
     return len(digits) < 3 or digits.startswith(floor.lstrip("-")) or floor.startswith("-")
 
 
-def _steps(library: Library, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
+def _steps(library: AddressBook, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
     """Where a door is: entry, entries in between that the text does not name, credit."""
     found = list(_steps_at(library, entry, door, day))
     if found or library.holds(entry, day):
@@ -96,7 +96,7 @@ def _steps(library: Library, entry: int, door: Said, day: date) -> Iterator[tupl
         yield from _steps_at(library, heir, door, day)
 
 
-def _steps_at(library: Library, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
+def _steps_at(library: AddressBook, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
     direct = _pick(library, entry, door.level, door.name, day)
     if direct is not None:
         yield direct, (), 1.0
@@ -113,7 +113,7 @@ def _steps_at(library: Library, entry: int, door: Said, day: date) -> Iterator[t
     yield from _shorter(library, entry, door, day)
 
 
-def _pick(library: Library, entry: int, level: Level, name: str, day: date) -> int | None:
+def _pick(library: AddressBook, entry: int, level: Level, name: str, day: date) -> int | None:
     """The child with this name: the one that holds on the day before those that no longer do."""
     found = list(library.children(entry, level, name))
     if len(found) > 1:
@@ -122,7 +122,7 @@ def _pick(library: Library, entry: int, level: Level, name: str, day: date) -> i
 
 
 def _through(
-    library: Library, entry: int, door: Said, day: date, depth: int = 2
+    library: AddressBook, entry: int, door: Said, day: date, depth: int = 2
 ) -> Iterator[tuple[int, tuple[int, ...]]]:  # fmt: skip
     """The door below children that the text leaves out, such as a room below the only building."""
     between = [level for level in Level if library.level(entry) < level < door.level]
@@ -140,7 +140,7 @@ def _through(
                     yield deep, (child, *skipped)
 
 
-def _shorter(library: Library, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
+def _shorter(library: AddressBook, entry: int, door: Said, day: date) -> Iterator[tuple[int, tuple[int, ...], float]]:
     """12-14号 at number 12, 3栋A座 as unit A of building 3, room 0302 as 302."""
     head, _, tail = door.name.partition("-")
     if tail and head:

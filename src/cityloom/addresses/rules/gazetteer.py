@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from datetime import date
 
 import msgspec
@@ -78,11 +79,20 @@ class Gazetteer:
                 Sense(level, name, tuple(sorted(codes)), bare, is_former)
                 for (level, name, bare, is_former), codes in sorted(found.items(), key=lambda item: item[0][::-1])
             )
-        self._places: dict[str, Level] = {
-            name: level for level, names in (places or {}).items() for name in names if len(name) > 1
-        }
         self._lengths = _by_beginning(self._senses)
+        self._places: dict[str, Level] = {}
+        self._learn(places or {})
+
+    def _learn(self, places: Mapping[Level, Iterable[str]]) -> None:
+        self._places |= {name: level for level, names in places.items() for name in names if len(name) > 1}
         self._place_lengths = _by_beginning(self._places)
+
+    def with_places(self, places: Mapping[Level, Iterable[str]]) -> "Gazetteer":
+        """One that knows these roads and estates besides; this one stays as it is."""
+        found = copy(self)
+        found._places = dict(self._places)
+        found._learn(places)
+        return found
 
     def _add(self, gathered: dict[str, dict[tuple[Level, str, bool, bool], set[str]]], division: Division) -> None:
         code = short_code(division.code)

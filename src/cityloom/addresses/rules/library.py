@@ -7,7 +7,7 @@ one sorted array of keys (parent, level, name), so no entry has a dictionary of 
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import numpy as np
@@ -26,6 +26,12 @@ _STILL = date.max.toordinal()
 MOST_ALIKE = 40
 ALIKE = 66
 """Similarity of names in percent (Indel) below which none is proposed: one wrong character in three."""
+
+
+def alike(name: str, names: Sequence[str]) -> list[tuple[str, float]]:
+    """Those of these names that are nearly this one, the nearest first, and how near (0–1)."""
+    found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=MOST_ALIKE)
+    return [(other, score / 100) for other, score, _ in found if other != name]
 
 
 class Library:
@@ -104,6 +110,17 @@ class Library:
     def number(self, code: str) -> int | None:
         """The entry with this code."""
         return self._numbers.get(code)
+
+    def code(self, entry: int) -> str:
+        """Its standard code."""
+        return self.codes[entry]
+
+    def ever(self, entry: int) -> tuple[str, ...]:
+        """All divisions in which it ever lay, as far as boundaries were redrawn around it."""
+        return self.former.ever(self.codes[entry])
+
+    def settle(self) -> None:
+        """It knows all that can be asked of it."""
 
     def name(self, entry: int) -> str:
         """Its comparable name."""
@@ -189,9 +206,7 @@ class Library:
 
     def similar(self, level: Level, name: str) -> list[tuple[str, float]]:
         """Other names of a level that are nearly this one, the nearest first, and how near (0–1)."""
-        names = self._similar.get(level, [])
-        found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=MOST_ALIKE)
-        return [(other, score / 100) for other, score, _ in found if other != name]
+        return alike(name, self._similar.get(level, []))
 
     def path(self, entry: int) -> list[int]:
         """The entry and what it lies in, from the widest on."""

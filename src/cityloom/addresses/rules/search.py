@@ -5,10 +5,10 @@ from datetime import date
 
 import msgspec
 
-from cityloom.addresses.rules.levels import DIGITS, DIVISIONS, Level, Parsed, Part
 from cityloom.addresses.rules import scoring
+from cityloom.addresses.rules.book import AddressBook
 from cityloom.addresses.rules.doors import Said, descend
-from cityloom.addresses.rules.library import Library
+from cityloom.addresses.rules.levels import DIGITS, DIVISIONS, Level, Parsed, Part
 from cityloom.addresses.rules.scoring import Decision, Finding, Verdict, finding
 
 MOST_BASES = 24
@@ -24,6 +24,7 @@ class Alternative(msgspec.Struct, frozen=True):
 
     code: str
     score: float
+    findings: tuple[Finding, ...] = ()
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class _Found(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...]
 
 
-def match(library: Library, parsed: Parsed, on: date, written: date | None = None) -> Match:
+def match(library: AddressBook, parsed: Parsed, on: date, written: date | None = None) -> Match:
     """The standard address that holds on a day and that the text means.
 
     `written`: the day of the text, when known; a number that has passed to another house since is then understood as it
@@ -62,27 +63,28 @@ def match(library: Library, parsed: Parsed, on: date, written: date | None = Non
     heirs = library.heirs(best.entry, on)
     entry = heirs[0] if heirs else best.entry
     others = _others(library, found, heirs, on)
+    library.settle()
     sure = best.score >= scoring.MATCHED and len(heirs) <= 1 and scoring.reached(best.findings) and not any(
         other.score > best.score - scoring.MARGIN for other in others
     )  # fmt: skip
     return Match(
-        Decision.matched if sure else Decision.doubtful, best.score, library.codes[entry], library.level(entry),
-        best.findings, library.codes[best.entry] if entry != best.entry else "", library.ended(best.entry, on), others,
+        Decision.matched if sure else Decision.doubtful, best.score, library.code(entry), library.level(entry),
+        best.findings, library.code(best.entry) if entry != best.entry else "", library.ended(best.entry, on), others,
     )  # fmt: skip
 
 
-def _others(library: Library, found: list[_Found], heirs: tuple[int, ...], on: date) -> tuple[Alternative, ...]:
+def _others(library: AddressBook, found: list[_Found], heirs: tuple[int, ...], on: date) -> tuple[Alternative, ...]:
     """Other heirs of the best, and what else was found, each as the address that holds now."""
-    told = dict.fromkeys(heirs[1:], found[0].score)
+    told = dict.fromkeys(heirs[1:], found[0])
     for each in found[1:]:
         for entry in library.heirs(each.entry, on) or (each.entry,):
             if entry not in heirs:
-                told.setdefault(entry, each.score)
-    ordered = sorted(told.items(), key=lambda item: (-item[1], library.codes[item[0]]))
-    return tuple(Alternative(library.codes[entry], score) for entry, score in ordered[:SHOWN])
+                told.setdefault(entry, each)
+    ordered = sorted(told.items(), key=lambda item: (-item[1].score, library.code(item[0])))
+    return tuple(Alternative(library.code(entry), each.score, each.findings) for entry, each in ordered[:SHOWN])
 
 
-def _best(library: Library, parsed: Parsed, day: date) -> list[_Found]:
+def _best(library: AddressBook, parsed: Parsed, day: date) -> list[_Found]:
     """Candidates by falling score, each entry once. Looks in the named division first, then around it, then at names
     that are nearly the same."""
     found: dict[int, _Found] = {}
@@ -96,17 +98,19 @@ def _best(library: Library, parsed: Parsed, day: date) -> list[_Found]:
                 base,
                 finding(name_part.level, Verdict.agreed, name_part.said, name_part.name),
             )
+        library.settle()
         if any(each.score >= scoring.MATCHED for each in found.values()):
             break
     enough = scoring.CONTRADICTED - (0.01 if parsed.relation else 0)
     if not any(each.score > enough for each in found.values()):
         for base, near in _similar_bases(library, parsed):
             _consider(library, parsed, day, found, base, near)
-    return sorted(found.values(), key=lambda each: (-each.score, library.codes[each.entry]))
+        library.settle()
+    return sorted(found.values(), key=lambda each: (-each.score, library.code(each.entry)))
 
 
 def _consider(
-    library: Library, parsed: Parsed, day: date, found: dict[int, _Found], base: int, named: Finding
+    library: AddressBook, parsed: Parsed, day: date, found: dict[int, _Found], base: int, named: Finding
 ) -> None:  # fmt: skip
     for entry, doors in descend(library, base, _said(library, base, parsed), day):
         findings = (*_divisions(library, entry, parsed), *_above(library, base, parsed), named, *doors)
@@ -124,13 +128,24 @@ def _widening(division: str) -> Iterator[str]:
         yield ""
 
 
-def _bases(library: Library, parsed: Parsed, division: str) -> Iterator[tuple[int, Part]]:
+def seeds(parsed: Parsed) -> Iterator[tuple[Level, str, str]]:
+    """What is looked up first: level and name of a base, and the division in which it is looked for."""
+    for part in _named(parsed, parsed.division):
+        for level in _readings(part.level):
+            yield level, part.name, parsed.division
+
+
+def _named(parsed: Parsed, division: str) -> list[Part]:
     named = [part for part in reversed(parsed.parts) if part.level in (Level.estate, Level.road)]
     if not named:
         named = [part for part in reversed(parsed.parts) if part.level in (Level.group, Level.community)][:1]
         if len(division) >= DIGITS[Level.street]:
             named += [part for part in parsed.parts if part.level == Level.number]
-    for part in named:
+    return named
+
+
+def _bases(library: AddressBook, parsed: Parsed, division: str) -> Iterator[tuple[int, Part]]:
+    for part in _named(parsed, division):
         for level in _readings(part.level):
             bases = library.bases(level, part.name, division)
             for base in _promising(library, bases, parsed):
@@ -144,7 +159,7 @@ def _readings(level: Level) -> tuple[Level, ...]:
     }.get(level, (level,))  # fmt: skip
 
 
-def _promising(library: Library, bases: list[int], parsed: Parsed) -> list[int]:
+def _promising(library: AddressBook, bases: list[int], parsed: Parsed) -> list[int]:
     """Of many entries with one name those that have the first door of the text."""
     if len(bases) <= MOST_BASES:
         return bases
@@ -156,7 +171,7 @@ def _promising(library: Library, bases: list[int], parsed: Parsed) -> list[int]:
     return bases[:MOST_BASES]
 
 
-def _similar_bases(library: Library, parsed: Parsed) -> Iterator[tuple[int, Finding]]:
+def _similar_bases(library: AddressBook, parsed: Parsed) -> Iterator[tuple[int, Finding]]:
     for part in reversed(parsed.parts):
         if part.level not in (Level.estate, Level.road):
             continue
@@ -170,7 +185,7 @@ def _similar_bases(library: Library, parsed: Parsed) -> Iterator[tuple[int, Find
                 yield base, finding(part.level, Verdict.similar, part.said, name, likeness)
 
 
-def _said(library: Library, base: int, parsed: Parsed) -> list[Said]:
+def _said(library: AddressBook, base: int, parsed: Parsed) -> list[Said]:
     """What the text says below a base, from wide to narrow."""
     level = library.level(base)
     road_said = bool(parsed.get(Level.road))
@@ -184,7 +199,7 @@ def _said(library: Library, base: int, parsed: Parsed) -> list[Said]:
     return said
 
 
-def _above(library: Library, base: int, parsed: Parsed) -> Iterator[Finding]:
+def _above(library: AddressBook, base: int, parsed: Parsed) -> Iterator[Finding]:
     """Road and number of the text against those that the base lies at, when it does."""
     for entry in library.path(base)[:-1]:
         level, name = library.level(entry), library.name(entry)
@@ -193,7 +208,7 @@ def _above(library: Library, base: int, parsed: Parsed) -> Iterator[Finding]:
             yield scoring.compared(level, [part.name for part in said], said[-1].said, name)
 
 
-def _divisions(library: Library, entry: int, parsed: Parsed) -> Iterator[Finding]:
+def _divisions(library: AddressBook, entry: int, parsed: Parsed) -> Iterator[Finding]:
     """Each division of the text against the one in which the address lies, or once lay."""
     now = library.division(entry)
     ever: tuple[str, ...] | None = None
@@ -208,9 +223,7 @@ def _divisions(library: Library, entry: int, parsed: Parsed) -> Iterator[Finding
             yield finding(part.level, Verdict.former if part.former else Verdict.agreed, part.said, known)
         else:
             if ever is None:
-                ever = tuple(
-                    division for each in library.path(entry) for division in library.former.ever(library.codes[each])
-                )
+                ever = tuple(division for each in library.path(entry) for division in library.ever(each))
             verdict = Verdict.former if any(_lies(division, part) for division in ever) else Verdict.differed
             yield finding(part.level, verdict, part.said, known)
 
