@@ -14,7 +14,9 @@ from cityloom.addresses.rules.search import Match, match
 from cityloom.samplecity.rules.addressbook import REDRAWN
 from scratch import Scratch
 
-COUNT, STRIDE, GROUP = 20_000, 12, 500
+COUNT, STRIDE, GROUP = 20_000, 12, 400
+EVERY = 3
+"""The whole file is matched in memory by `test_matching`."""
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,9 @@ def test_the_service_answers_as_the_library_in_memory(city: City) -> None:
             names[Level[each.level]].append(each.name)
     known = Gazetteer([each for each in divisions() if not each.code.startswith("3209")], places=names, home="4403")
     found: Counter[str] = Counter()
-    for start in range(0, len(given.spellings), GROUP):
-        group = given.spellings[start : start + GROUP]
+    spellings = given.spellings[::EVERY]
+    for start in range(0, len(spellings), GROUP):
+        group = spellings[start : start + GROUP]
         answers = city.other.match(*(each.text for each in group), on=TODAY.isoformat(), candidates=6)
         for spelling, answer in zip(group, answers, strict=True):
             own = match(given.library, parse(spelling.text, known), TODAY)
@@ -50,8 +53,8 @@ def test_the_service_answers_as_the_library_in_memory(city: City) -> None:
             found[f"{right} {answer['decision']}"] += 1
     meant = sum(count for name, count in found.items() if not name.startswith("none"))
     taken = found["right matched"] + found["wrong matched"] + found["none matched"]
-    assert meant > 1_800
-    assert sum(count for name, count in found.items() if name.startswith("none")) > 150
+    assert meant > 600
+    assert sum(count for name, count in found.items() if name.startswith("none")) > 50
     assert found["right matched"] / taken >= 0.995, found
     assert found["right matched"] / meant >= 0.95, found
 

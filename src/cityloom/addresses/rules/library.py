@@ -30,8 +30,9 @@ ALIKE = 66
 
 def alike(name: str, names: Sequence[str]) -> list[tuple[str, float]]:
     """Those of these names that are nearly this one, the nearest first, and how near (0–1)."""
-    found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=MOST_ALIKE)
-    return [(other, score / 100) for other, score, _ in found if other != name]
+    found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None)
+    found.sort(key=lambda each: (-each[1], each[0]))  # of names that are equally near the same ones in any order of `names`
+    return [(other, score / 100) for other, score, _ in found[:MOST_ALIKE] if other != name]
 
 
 class Library:
