@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from addresses.city_kit import ADDRESS, City, table
 from cityloom.addresses.rules import codes
 
-STREET, HERE, THERE = "440304008", "440304008001", "440304008002"
-"""莲花街道, 福中社区, 福新社区."""
+STREET, HERE, THERE = "440304008", "440304008001", "440304008003"
+"""莲花街道, 福中社区, 莲花北社区."""
 SINCE, CHANGED = "2012-03-01", "2025-06-01"
 
 

@@ -19,6 +19,7 @@ from cityloom.addresses.contracts import (
     Step,
 )
 from cityloom.addresses.rules import codes, detail, life
+from cityloom.addresses.rules.cleaning import clean
 from cityloom.addresses.rules.detail import Rename, Stay
 from cityloom.addresses.rules.levels import DIVISIONS, Level, Parsed
 from cityloom.addresses.rules.life import Entry
@@ -65,7 +66,7 @@ def one(ctx: Context, code: str, on: date | None = None) -> Address:
     day = on or rights.today(ctx)
     sees = {part: rights.may_see(ctx, library, part) for part in library.datasets}
     with ctx.parts.db.begin(PLATFORM) as tx:
-        way = lives.way(tx, code)
+        way = lives.way(tx, code) if codes.is_written(code) else []
         if not way:
             raise NotFound("addresses.address_unknown", address=code)
         names = shelf.of(ctx.parts.db, ctx.packs).names(tx)
@@ -158,7 +159,7 @@ def search(ctx: Context, text: str, within: str, after: str, limit: int) -> list
     rights.require(ctx)
     inside, division = (within, "") if len(within) == codes.LENGTH else ("", within)
     with ctx.parts.db.begin(PLATFORM) as tx:
-        rows = _found(ctx, tx, text.strip(), inside, division, after, limit)
+        rows = _found(ctx, tx, clean(text)[0], inside, division, after, limit)
     return [
         Found(row.code, _name(row.level), row.full_text, row.division, row.until, row.goes_on) for row in rows
     ]  # fmt: skip

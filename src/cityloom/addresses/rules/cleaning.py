@@ -9,7 +9,8 @@ LONGEST = 400
 """Characters that are looked at: a text that is longer is no address."""
 
 _SPACE_BETWEEN = re.compile(r"(?<=[0-9A-Z])\s+(?=[0-9])")
-_SPACE = re.compile(r"[\s\u200b-\u200f\ufeff]+")
+_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+"""Besides spaces what is not seen: control characters, and signs that turn the direction of writing."""
 _DASH = re.compile(r"[-‐‑‒–—―−_~〜～﹣]+")
 _SEPARATOR = re.compile(r"[,;:!?。、，；：|/\\·•.…'\"“”‘’<>《》=+*&^$@`]+")
 _LABEL = re.compile(

@@ -26,11 +26,14 @@ def make(division: str, sequence: int) -> str:
     return digits + str(_check_digit(digits))
 
 
+def is_written(code: str) -> bool:
+    """Whether the code has its length and digits only."""
+    return len(code) == LENGTH and code.isascii() and code.isdigit()
+
+
 def is_valid(code: str) -> bool:
     """Whether the code has its length, digits only, and the right check digit."""
-    return (
-        len(code) == LENGTH and code.isascii() and code.isdigit() and _check_digit(code[:-1]) == int(code[-1])
-    )  # fmt: skip
+    return is_written(code) and _check_digit(code[:-1]) == int(code[-1])
 
 
 def born_in(code: str) -> str:
