@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from addresses.library import Library
 from cityloom.addresses.rules.gazetteer import Division, FormerName, Gazetteer
 from cityloom.addresses.rules.levels import Level
-from cityloom.addresses.rules.library import Library
 from cityloom.addresses.rules.life import DivisionSpan, Entry
 from cityloom.samplecity import api
 from cityloom.samplecity.contracts import PlannedAddress, PlannedSpelling

@@ -18,6 +18,7 @@ from cityloom.addresses import jobs
 from cityloom.identity.api import services
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.jobs import platform_context
+from cityloom.registers.api import following as registers
 from cityloom.samplecity.contracts import PlannedAddress
 from scratch import Scratch
 from serving import served
@@ -45,7 +46,14 @@ LISTS = ("district", "street", "community")
 ADDRESS = (
     "code", "parent", "level", "name", "full_text", "division", "since", "until", "replaced_by", "longitude", "latitude",
 )  # fmt: skip
-RIGHTS = ("exchange.deliver", "exchange.read_receipt", "exchange.withdraw", "exchange.erase", "addresses.read")
+RIGHTS = (
+    "exchange.deliver",
+    "exchange.read_receipt",
+    "exchange.withdraw",
+    "exchange.erase",
+    "addresses.read",
+    "registers.read",
+)
 
 
 def write_pack(folder: Path) -> Path:
@@ -111,6 +119,12 @@ class Door:
         found: list[dict[str, Any]] = answer.json()
         return found
 
+    def place(self, code: str, **more: Any) -> Any:
+        """The record of the register of places."""
+        body = {"case": "case-1", "kind": "address_code", "value": code, **more}
+        headers = {**self.headers, "x-purpose": "place_names"}
+        return self.client.post("/api/registers/place/read", json=body, headers=headers)
+
     def one(self, code: str, **query: Any) -> dict[str, Any]:
         answer = self.get(f"/{code}", **query)
         assert answer.status_code == 200, answer.text
@@ -136,6 +150,10 @@ class City(msgspec.Struct, frozen=True):
     def follow(self) -> None:
         """What the worker does each second."""
         jobs.follow(self.platform)
+
+    def follow_registers(self) -> None:
+        """The same for the register of places."""
+        registers.follow(self.platform)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What is in the database."""

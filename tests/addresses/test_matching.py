@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 
 from addresses.address_kit import TODAY, gazetteer, labelled
+from addresses.library import Library
 from cityloom.addresses.rules import codes
 from cityloom.addresses.rules.gazetteer import Gazetteer
 from cityloom.addresses.rules.levels import Level, write
-from cityloom.addresses.rules.library import Library
 from cityloom.addresses.rules.life import DivisionSpan, Entry
 from cityloom.addresses.rules.parsing import parse
 from cityloom.addresses.rules.scoring import Decision, Verdict

@@ -26,6 +26,7 @@ from addresses.town_kit import (
     deliver,
     row,
 )
+from cityloom.kernel.access import Principal, Resource
 from scratch import Scratch
 
 CELLS = ("code", "division", "name", "since", "until", "longitude", "latitude")
@@ -323,6 +324,41 @@ def test_a_name_that_nobody_has_any_more_is_forgotten(city: City) -> None:
     assert "忘忧花园" in names
     assert "无忧花园" not in names
     assert match(city, "福田区忘忧花园") == ("matched", code(230))
+
+
+def test_the_register_of_places_has_the_history_of_a_record(city: City) -> None:
+    """Known on a day, with its source, and with what it lies in."""
+    deliver(city, "placed", [row(240, ROAD, "number", "240号", "红荔路240号")])
+    city.follow_registers()
+    before = city.clock.now().isoformat()
+    city.clock.turn(hours=1)
+    deliver(city, "placed-2", [row(240, ROAD, "number", "240号", "红荔路240号", until=CHANGED, heirs=[GATE])])
+    city.follow_registers()
+    now, then = city.psb.place(code(240)).json(), city.psb.place(code(240), known_on=before).json()
+    fields = [{each["name"]: each for each in found["fields"]} for found in (now, then)]
+    assert [each.get("until", {}).get("value") for each in fields] == [CHANGED, None]
+    source = fields[0]["until"]["source"]
+    assert (source["dataset"], source["delivery"]) == ("standard_address", "placed-2")
+    (link,) = now["links"]
+    assert (link["name"], link["register"]) == ("lies_in", "place")
+    assert link["id"] == city.psb.place(code(ROAD)).json()["id"]
+    assert city.other.place(code(240)).status_code == 404  # the register shows nobody more than the dataset's own terms
+
+
+def test_sharing_decides_who_may_read(city: City) -> None:
+    """Unconditional: whoever works with data. Otherwise their keeper alone; and never somebody without such a role."""
+
+    def may(organisation: str, role: str, sharing: str) -> bool:
+        who = Principal("x", organisation, frozenset({role}))
+        thing = Resource("AddressSource", "standard_address", {"keeper": "psb", "sharing": sharing})
+        return city.parts.policies.permits(who, "addresses.read", thing, "")
+
+    assert [may("other", role, "unconditional") for role in ("data_officer", "steward", "analyst", "system_admin")] == [
+        True, True, True, False,
+    ]  # fmt: skip
+    for sharing in ("conditional", "refused"):
+        assert not may("other", "data_officer", sharing)
+        assert may("psb", "analyst", sharing)
 
 
 def test_who_may_not_work_with_data_is_refused(city: City) -> None:

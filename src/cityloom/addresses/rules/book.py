@@ -1,6 +1,6 @@
 """What matching asks of the standard addresses, wherever they are held.
 
-`library.Library` has them all in memory. `known.Known` has what was fetched of a database so far: what it is asked
+`known.Known` has what was fetched of a database so far: what it is asked
 besides it notes down, and `settle` says so, for whoever fetches it and asks again.
 """
 

@@ -9,9 +9,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
+from rapidfuzz import fuzz, process
+
 from cityloom.addresses.contracts import Named, Row, Wants
 from cityloom.addresses.rules.levels import Level
-from cityloom.addresses.rules.library import alike
+
+MOST_ALIKE = 40
+ALIKE = 66
+"""Similarity of names in percent (Indel) below which none is proposed: one wrong character in three."""
+
+
+def alike(name: str, names: Sequence[str]) -> list[tuple[str, float]]:
+    """Those of these names that are nearly this one, the nearest first, and how near (0–1)."""
+    found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None)
+    found.sort(
+        key=lambda each: (-each[1], each[0])
+    )  # of names that are equally near the same ones in any order of `names`
+    return [(other, score / 100) for other, score, _ in found[:MOST_ALIKE] if other != name]
 
 
 class Missing(Exception):

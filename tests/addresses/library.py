@@ -1,4 +1,4 @@
-"""The standard addresses of a city, packed so that one of a million is found in microseconds.
+"""The standard addresses of a city, all in memory: what the service, which fetches them step by step, is compared with.
 
 Entries are numbers from 0. What a million of them need is held in typed arrays; their children are found by bisection in
 one sorted array of keys (parent, level, name), so no entry has a dictionary of its own. About 300 bytes an entry.
@@ -7,12 +7,12 @@ one sorted array of keys (parent, level, name), so no entry has a dictionary of 
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import numpy as np
-from rapidfuzz import fuzz, process
 
+from cityloom.addresses.rules.known import alike
 from cityloom.addresses.rules.levels import Level
 from cityloom.addresses.rules.life import Divisions, DivisionSpan, Entry
 from cityloom.addresses.rules.parsing import canonical
@@ -23,16 +23,6 @@ _NAME_BITS, _LEVEL_BITS = 24, 4
 _LEVELS: tuple[Level, ...] = (Level.province, *Level)
 """By number; there is no level 0."""
 _STILL = date.max.toordinal()
-MOST_ALIKE = 40
-ALIKE = 66
-"""Similarity of names in percent (Indel) below which none is proposed: one wrong character in three."""
-
-
-def alike(name: str, names: Sequence[str]) -> list[tuple[str, float]]:
-    """Those of these names that are nearly this one, the nearest first, and how near (0–1)."""
-    found = process.extract(name, names, scorer=fuzz.ratio, score_cutoff=ALIKE, limit=None)
-    found.sort(key=lambda each: (-each[1], each[0]))  # of names that are equally near the same ones in any order of `names`
-    return [(other, score / 100) for other, score, _ in found[:MOST_ALIKE] if other != name]
 
 
 class Library:
