@@ -110,6 +110,9 @@ class Library:
         """All divisions in which it ever lay, as far as boundaries were redrawn around it."""
         return self.former.ever(self.codes[entry])
 
+    def expect(self, named: Iterable[tuple[Level, str, str]]) -> None:
+        """It knows all that can be asked of it."""
+
     def settle(self) -> None:
         """It knows all that can be asked of it."""
 

@@ -53,6 +53,9 @@ class AddressBook(Protocol):
     def bases(self, level: Level, name: str, division: str = "") -> list[int]:
         """Entries of a named level with this name that lie in a division or contain it."""
 
+    def expect(self, named: Iterable[tuple[Level, str, str]]) -> None:
+        """Bases of these levels, names and divisions are about to be asked for."""
+
     def similar(self, level: Level, name: str) -> list[tuple[str, float]]:
         """Other names of a level that are nearly this one, the nearest first, and how near (0–1)."""
 

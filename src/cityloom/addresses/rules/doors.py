@@ -6,7 +6,7 @@ from datetime import date
 import msgspec
 
 from cityloom.addresses.rules.book import AddressBook
-from cityloom.addresses.rules.levels import Level
+from cityloom.addresses.rules.levels import LEVELS, Level
 from cityloom.addresses.rules.scoring import Finding, Verdict, finding
 
 MOST_WAYS = 8
@@ -65,7 +65,7 @@ def _stay(library: AddressBook, way: _Way, door: Said, rest: list[Said]) -> _Way
         return _Way(way.entry, (*way.findings, finding(door.level, Verdict.unknown, door.said))) if doubted else way
     if door.level in (Level.estate, Level.section):
         return _Way(way.entry, (*way.findings, finding(door.level, Verdict.unknown, door.said, credit=0.8)))
-    below = [level for level in Level if level > library.level(way.entry)]
+    below = [level for level in LEVELS if level > library.level(way.entry)]
     if not library.has_children(way.entry, below):
         return _Way(way.entry, (*way.findings, finding(door.level, Verdict.beyond, door.said)))
     if _left_out(library, way.entry, door):
@@ -125,7 +125,7 @@ def _through(
     library: AddressBook, entry: int, door: Said, day: date, depth: int = 2
 ) -> Iterator[tuple[int, tuple[int, ...]]]:  # fmt: skip
     """The door below children that the text leaves out, such as a room below the only building."""
-    between = [level for level in Level if library.level(entry) < level < door.level]
+    between = [level for level in LEVELS if library.level(entry) < level < door.level]
     looked = 0
     for level in between:
         for child in library.children(entry, level):

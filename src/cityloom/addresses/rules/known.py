@@ -12,7 +12,7 @@ from datetime import date
 from rapidfuzz import fuzz, process
 
 from cityloom.addresses.contracts import Named, Row, Wants
-from cityloom.addresses.rules.levels import Level
+from cityloom.addresses.rules.levels import LEVELS, Level
 
 MOST_ALIKE = 40
 ALIKE = 66
@@ -91,7 +91,7 @@ class Known:
         return self._rows[entry].name
 
     def level(self, entry: int) -> Level:
-        return Level(self._rows[entry].level)
+        return LEVELS[self._rows[entry].level - 1]
 
     def division(self, entry: int) -> str:
         return self._rows[entry].division
@@ -155,12 +155,15 @@ class Known:
     def has_children(self, entry: int, levels: Iterable[Level]) -> bool:
         return any(self._rows[entry].below >> level & 1 for level in levels)
 
-    def bases(self, level: Level, name: str, division: str = "") -> list[int]:
-        key = level, name, division
-        if key not in self._named:
-            self._wants.named.add(key)
+    def expect(self, named: Iterable[tuple[Level, str, str]]) -> None:
+        unknown = [key for key in named if key not in self._named]
+        if unknown:
+            self._wants.named.update(unknown)
             raise Missing(self._wants)  # at once: without a base the run would look for names that are nearly this one
-        return self._named[key]
+
+    def bases(self, level: Level, name: str, division: str = "") -> list[int]:
+        self.expect([(level, name, division)])
+        return self._named[level, name, division]
 
     def similar(self, level: Level, name: str) -> list[tuple[str, float]]:
         key = level, name

@@ -34,6 +34,7 @@ class Level(IntEnum):
     room = 14
 
 
+LEVELS = tuple(Level)
 DIVISIONS = (Level.province, Level.city, Level.district, Level.street, Level.community)
 DIGITS = {
     Level.province: 2, Level.city: 4, Level.district: 6, Level.street: 9, Level.community: 12,

@@ -130,9 +130,13 @@ def _widening(division: str) -> Iterator[str]:
 
 def seeds(parsed: Parsed) -> Iterator[tuple[Level, str, str]]:
     """What is looked up first: level and name of a base, and the division in which it is looked for."""
-    for part in _named(parsed, parsed.division):
+    yield from _seeds(parsed, parsed.division)
+
+
+def _seeds(parsed: Parsed, division: str) -> Iterator[tuple[Level, str, str]]:
+    for part in _named(parsed, division):
         for level in _readings(part.level):
-            yield level, part.name, parsed.division
+            yield level, part.name, division
 
 
 def _named(parsed: Parsed, division: str) -> list[Part]:
@@ -145,6 +149,7 @@ def _named(parsed: Parsed, division: str) -> list[Part]:
 
 
 def _bases(library: AddressBook, parsed: Parsed, division: str) -> Iterator[tuple[int, Part]]:
+    library.expect(_seeds(parsed, division))
     for part in _named(parsed, division):
         for level in _readings(part.level):
             bases = library.bases(level, part.name, division)
@@ -177,7 +182,12 @@ def _similar_bases(library: AddressBook, parsed: Parsed) -> Iterator[tuple[int, 
             continue
         near: list[tuple[str, float, list[int]]] = []
         far: list[tuple[str, float, list[int]]] = []
-        for name, likeness in library.similar(part.level, part.name):
+        names = library.similar(part.level, part.name)
+        library.expect((part.level, name, parsed.division) for name, _ in names)
+        library.expect(
+            (part.level, name, "") for name, _ in names if not library.bases(part.level, name, parsed.division)
+        )
+        for name, likeness in names:
             bases = library.bases(part.level, name, parsed.division)
             (near if bases else far).append((name, likeness, bases or library.bases(part.level, name)))
         for name, likeness, bases in [*near, *far][:MOST_NAMES]:
