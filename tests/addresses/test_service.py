@@ -292,6 +292,21 @@ def test_each_change_counts_once_whoever_follows(city: City) -> None:
     assert (state["home"], own["dataset"]) == ("4403", "standard_address")
 
 
+def test_who_dies_between_a_page_and_its_cursor_leaves_neither(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cityloom.addresses.store import feeds
+
+    def dies(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(feeds, "follow", dies)
+        deliver(city, "half", [row(215, ROAD, "number", "215号", "红荔路215号")])
+    assert match(city, "福田区红荔路215号")[0] == "doubtful"
+    assert city.rows(f"SELECT count(*) FROM addresses.entry WHERE code = '{code(215)}'") == [(0,)]
+    city.follow()
+    assert match(city, "福田区红荔路215号") == ("matched", code(215))
+
+
 def test_a_snapshot_begun_anew_leaves_what_is_so(city: City) -> None:
     """As after a time away that was longer than change rows are kept."""
     import psycopg
