@@ -1,6 +1,7 @@
 """A real PostgreSQL for the whole run, and for each test that asks a scratch database with everything migrated."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from uuid import uuid4
@@ -23,8 +24,8 @@ from scratch import Scratch
 
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
-    "cityloom.sharing", "cityloom.quality", "cityloom.registers", "cityloom.indicators", "cityloom.appraisal",
-    "cityloom.console",
+    "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.indicators",
+    "cityloom.appraisal", "cityloom.console",
 )  # fmt: skip
 TEMPLATE = "migrated"
 REAL_HASHES = passwords.HASHER, passwords.DECOY
@@ -104,8 +105,21 @@ def template(postgres: Server) -> str:
 @pytest.fixture
 def scratch(postgres: Server, template: str, tmp_path: Path) -> Iterator[Scratch]:
     """A home folder and a freshly migrated database, both gone after the test."""
+    with _scratch(postgres, template, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def scratch_of_module(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """The same for all tests of a file that share one city."""
+    with _scratch(postgres, template, tmp_path_factory.mktemp("module")) as made:
+        yield made
+
+
+@contextmanager
+def _scratch(postgres: Server, template: str, folder_of_test: Path) -> Iterator[Scratch]:
     name = f"scratch_{uuid4().hex}"
-    home = tmp_path / "home"
+    home = folder_of_test / "home"
     home.mkdir()
     folder = postgres.home / "secrets"
     (home / "secrets").symlink_to(folder)

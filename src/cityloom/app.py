@@ -7,6 +7,7 @@ from datetime import timedelta
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from cityloom.addresses.module import MODULE as ADDRESSES
 from cityloom.appraisal.module import MODULE as APPRAISAL
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.console.module import MODULE as CONSOLE
@@ -128,6 +129,7 @@ MODULES: tuple[Module, ...] = (
     EXCHANGE,
     SHARING,
     QUALITY,
+    ADDRESSES,
     REGISTERS,
     INDICATORS,
     APPRAISAL,

@@ -22,7 +22,7 @@ from cityloom.kernel.words import Text
 from cityloom.terminal import HINT, language
 
 GROUPS = (
-    "appraisal", "audit", "catalogue", "exchange", "identity", "indicators", "packs", "quality", "registers", "scale",
+    "addresses", "appraisal", "audit", "catalogue", "exchange", "identity", "indicators", "packs", "quality", "registers", "scale",
     "sharing", "web",
 )  # fmt: skip
 SINGLE = ("backup", "bench", "bundle", "check", "logs", "restore", "systemd", "test", "upgrade")
@@ -33,6 +33,8 @@ talk = Console(stderr=True)
 def group(name: str) -> typer.Typer:  # noqa: C901 - a list
     """The commands of one module, or of work on CityLoom itself."""
     match name:
+        case "addresses":
+            from cityloom.addresses.commands import app
         case "appraisal":
             from cityloom.appraisal.commands import app
         case "audit":

@@ -17,6 +17,7 @@ from openpyxl import load_workbook
 from psycopg import sql
 
 from cityloom import app
+from cityloom.addresses.api import following as addresses
 from cityloom.identity.api import accounts, entrances, services, sessions, tokens
 from cityloom.identity.contracts import Attempt, Role, TokenWish
 from cityloom.identity.rules.tokens import known_rights
@@ -56,6 +57,31 @@ fields: [{name: name, title: {en: Name, zh: 姓名}}, {name: born, title: {en: B
 sources: [{dataset: resident, identifier: number, by: id, fields: {name: name, born: born}}]
 linkage: {evidence: [{field: name, kind: name}, {field: born, kind: date}]}
 """
+DOORS = """\
+title: {en: Doors, zh: 门址}
+keeper: civil
+legal_basis: {en: none, zh: 无}
+class: place
+sharing: conditional
+modes: [upsert, delete]
+update: {every: irregular}
+key: [code]
+retention: {records: P10Y}
+fields:
+  - {name: code, title: {en: Code, zh: 编码}, type: text, required: true}
+  - {name: parent, title: {en: Lies in, zh: 上级}, type: text}
+  - {name: level, title: {en: Level, zh: 层级}, type: text, required: true}
+  - {name: name, title: {en: Name, zh: 名称}, type: text, required: true}
+  - {name: full_text, title: {en: Text, zh: 全称}, type: text, required: true}
+  - {name: division, title: {en: Division, zh: 区划}, type: text, required: true}
+  - {name: since, title: {en: Since, zh: 启用}, type: date, required: true}
+  - {name: until, title: {en: Until, zh: 停用}, type: date}
+  - {name: replaced_by, title: {en: Replaced by, zh: 替代}, type: text}
+  - {name: longitude, title: {en: Longitude, zh: 经度}, type: number}
+  - {name: latitude, title: {en: Latitude, zh: 纬度}, type: number}
+"""
+DOOR = "440304008001000000017"
+DOOR_ROWS = f"code,level,name,full_text,division,since\n{DOOR},road,Kilo路,深圳市Kilo路,440304008,2012-03-01\n"
 WHY = "kilo knows"
 PLATFORM = "- {code: data, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
 ITEMS = [{"name": {"zh": "名称", "en": "Name"}}]
@@ -95,6 +121,9 @@ def write_pack(folder: Path) -> Path:
     (folder / "small/exchange/pulls/kilo_pull.yaml").write_text(PULL)
     (folder / "small/registers").mkdir()
     (folder / "small/registers/person.yaml").write_text(PERSON)
+    (folder / "small/exchange/door.yaml").write_text(DOORS)
+    (folder / "small/addresses").mkdir()
+    (folder / "small/addresses/library.yaml").write_text("datasets: {addresses: door}")
     (folder / "small/catalogue/codes").mkdir(parents=True)
     (folder / "small/catalogue/codes/colour.yaml").write_text(CODES)
     with (folder / "small/identity/organisations.yaml").open("a") as file:
@@ -138,6 +167,8 @@ def own(town: Town) -> Owned:
     _dispute(town)
     _correct(town)
     people = _register(town)
+    town.civil.deliver("kilo-doors", DOOR_ROWS, "door")
+    addresses.follow(town.platform)
     hooked = town.housing.post("grants/kilo-g1/webhooks", {"url": "https://kilo.example/", "case": "kilo-c1"})
     wanted = {
         "title": "Residents", "purpose": "rent aid", "legal_basis": "Housing Act", "items": ["name"], "resource": "roads",
@@ -163,7 +194,7 @@ def own(town: Town) -> Owned:
         ("tickets", "id"): "kilo-ticket", ("scores", "dataset"): "resident", ("{dataset}", "day"): "2026-03-02",
         ("sets", "name"): "2018", ("scores", "organisation"): "civil", ("results", "organisation"): "civil",
         ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
-        ("indicators", "indicator"): "population",
+        ("indicators", "indicator"): "population", ("addresses", "code"): DOOR,
         ("{indicator}", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
     }, _catalogue(town), holder)  # fmt: skip
 

@@ -64,6 +64,7 @@ OPEN = {
     "POST /api/sharing/sandbox/{dataset}/query", "POST /api/sharing/sandbox/{dataset}/verify",
     "GET /api/appraisal/sets", "GET /api/appraisal/sets/{name}", "GET /api/appraisal/publications",
     "GET /api/appraisal/publications/{id}/ranking", "GET /api/registers", "GET /api/registers/{register}",
+    "GET /api/addresses/library",
 }  # fmt: skip
 """What exists, and what was published, is no secret between departments, and made-up records are nobody's: any account
 reads these."""
@@ -182,6 +183,8 @@ BODIES: Mapping[str, Any] = {
     "Merge": {"from_id": "P000000000003", "into": "P000000000001", "reason": "because"},
     "Split": {"entity": "P000000000001", "records": [{"dataset": "resident", "key": ["kilo1"]}], "reason": "because"},
     "Undo": {"reason": "because"},
+    "ParseWish": {"texts": ["Kilo路"]},
+    "MatchWish": {"texts": ["Kilo路"]},
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

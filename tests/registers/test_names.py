@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cityloom.registers.rules import characters, forms, names
+from cityloom.kernel import characters
+from cityloom.registers.rules import forms, names
 
 HAN = st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), min_size=2, max_size=4)
 ANY = st.text(max_size=20)

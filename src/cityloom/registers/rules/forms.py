@@ -5,7 +5,7 @@ import unicodedata
 
 import msgspec
 
-from cityloom.registers.rules import characters
+from cityloom.kernel import characters
 
 DIGITS = {each: str(value) for value, each in enumerate("零一二三四五六七八九")} | {"〇": "0", "两": "2"}
 NUMERAL = re.compile(r"[零〇一二两三四五六七八九十百]+(?=(?:号|栋|幢|座|单元|层|楼|室|弄|巷|组|区|期|村组|门))")

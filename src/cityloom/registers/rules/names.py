@@ -6,7 +6,7 @@ from functools import cache
 
 import msgspec
 
-from cityloom.registers.rules import characters
+from cityloom.kernel import characters
 
 _COMPOUND = (
     "欧阳 太史 端木 上官 司马 东方 独孤 南宫 万俟 闻人 夏侯 诸葛 尉迟 公羊 赫连 澹台 皇甫 宗政 濮阳 公冶 太叔 申屠 公孙 慕容 仲孙 钟离 "

@@ -1,1 +1,0 @@
-"""Which standard address a text means, how sure that is, and why."""
