@@ -243,6 +243,40 @@ class FieldConflict(msgspec.Struct, frozen=True):
     """The correction ticket that was opened for it; empty while there is none."""
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """One number of an agreement.
+
+    `held`: entities of which the dataset `left` has a record (of which any has: empty). `filled`: entities of which some source
+    has a value in the field. `compared`: entities of which both sources of the pair have a value in the field (any two, any
+    field: empty), and on how many of them these contradict each other.
+    """
+
+    what: Literal["held", "filled", "compared"]
+    field: str
+    left: str
+    right: str
+    entities: int
+    differing: int
+
+
+class Agreement(msgspec.Struct, frozen=True):
+    """How far the sources of a register agree, as it was counted last."""
+
+    register: str
+    counted_at: datetime
+    tallies: tuple[Tally, ...]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """An entity on which two sources contradict each other; no value is told."""
+
+    register: str
+    id: str
+    field: str
+    left: str
+    right: str
+
+
 class RegisterState(msgspec.Struct, frozen=True):
     """How far a register knows its sources."""
 
