@@ -32,6 +32,7 @@ from cityloom.operation.module import MODULE as OPERATION
 from cityloom.quality.module import MODULE as QUALITY
 from cityloom.registers.module import MODULE as REGISTERS
 from cityloom.sharing.module import MODULE as SHARING
+from cityloom.topics.module import MODULE as TOPICS
 
 
 def seal_audit(ctx: Context) -> None:
@@ -130,6 +131,7 @@ MODULES: tuple[Module, ...] = (
     SHARING,
     QUALITY,
     REGISTERS,
+    TOPICS,
     INDICATORS,
     APPRAISAL,
 )

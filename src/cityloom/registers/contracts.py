@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from cityloom.kernel.words import Text
 from cityloom.sharing.contracts import CASE
 
 ENTITY: Final = re.compile(r"[A-Z]\d{12}")
@@ -243,6 +244,20 @@ class FieldConflict(msgspec.Struct, frozen=True):
     """The correction ticket that was opened for it; empty while there is none."""
 
 
+class Shape(msgspec.Struct, frozen=True):
+    """What a register is declared to be: its fields, the kinds of identifiers, and the datasets that feed it."""
+
+    name: str
+    title: Text
+    keeper: str
+    fields: tuple[str, ...]
+    kinds: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+
+What = Literal["held", "filled", "compared"]
+
+
 class Tally(msgspec.Struct, frozen=True):
     """One number of an agreement.
 
@@ -251,7 +266,7 @@ class Tally(msgspec.Struct, frozen=True):
     field: empty), and on how many of them these contradict each other.
     """
 
-    what: Literal["held", "filled", "compared"]
+    what: What
     field: str
     left: str
     right: str

@@ -14,7 +14,7 @@ from cityloom.kernel.errors import NotFound
 from cityloom.registers import spec
 from cityloom.registers.api.reading import resource
 from cityloom.registers.api.stewarding import STEWARD
-from cityloom.registers.contracts import Agreement, Difference, Tally
+from cityloom.registers.contracts import Agreement, Difference, Shape, Tally, What
 from cityloom.registers.rules import ids
 from cityloom.registers.rules.versions import identifier_of
 from cityloom.registers.spec import Register
@@ -39,7 +39,7 @@ def count(ctx: Context, register: str) -> None:
         if known is not None and known.upto == upto:
             return
         feeds, columns = [(row.number, row.dataset) for row in rows], _columns(declared, rows)
-        sums: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+        sums: dict[tuple[What, str, str, str], tuple[int, int]] = {}
         for since in range(0, last, PAGE):
             with ctx.begin() as tx:
                 found = store.count_page(tx, register, run, feeds, columns, since, since + PAGE)
@@ -60,6 +60,16 @@ def _columns(declared: Register, rows: list[feed_store.FeedRow]) -> list[Column]
         if (row.dataset, row.role) in sources
         for field, name in sources[row.dataset, row.role].fields.items()
     ]
+
+
+def shape(ctx: Context, register: str) -> Shape:
+    """What a register is declared to be. Raises NotFound `registers.register_unknown`."""
+    declared = _declared(ctx, register)
+    return Shape(
+        register, declared.title, declared.keeper, tuple(field.name for field in declared.fields),
+        tuple(each.name for each in declared.identifiers),
+        tuple(dict.fromkeys(each.dataset for each in declared.sources)),
+    )  # fmt: skip
 
 
 def counted(ctx: Context, register: str) -> Agreement | None:

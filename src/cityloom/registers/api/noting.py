@@ -22,9 +22,7 @@ class Note(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
 
 
-def keep(
-    ctx: Context, tx: Transaction, who: Principal, notes: list[Note], position: int, now: datetime
-) -> None:
+def keep(ctx: Context, tx: Transaction, who: Principal, notes: list[Note], position: int, now: datetime) -> None:
     """Keep readings with the audit position that covers them, in a transaction of the platform's scope.
 
     Raises NotFound `registers.record_unknown` for what is no id.
