@@ -1,6 +1,7 @@
 """A real PostgreSQL for the whole run, and for each test that asks a scratch database with everything migrated."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from uuid import uuid4
@@ -103,11 +104,25 @@ def template(postgres: Server) -> str:
 @pytest.fixture
 def scratch(postgres: Server, template: str, tmp_path: Path) -> Iterator[Scratch]:
     """A home folder and a freshly migrated database, both gone after the test."""
+    with scratched(postgres, template, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_scratch(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """The same for all tests of a file, which leave one another's things alone."""
+    with scratched(postgres, template, tmp_path_factory.mktemp("shared")) as found:
+        yield found
+
+
+@contextmanager
+def scratched(postgres: Server, template: str, folder: Path) -> Iterator[Scratch]:
+    """A home in this folder and a freshly migrated database, which goes at the end."""
     name = f"scratch_{uuid4().hex}"
-    home = tmp_path / "home"
+    home = folder / "home"
     home.mkdir()
-    folder = postgres.home / "secrets"
-    (home / "secrets").symlink_to(folder)
+    secret = postgres.home / "secrets"
+    (home / "secrets").symlink_to(secret)
     with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         migrate.admit_roles(connection, name)  # rights on a database itself are not copied with it
@@ -117,9 +132,9 @@ def scratch(postgres: Server, template: str, tmp_path: Path) -> Iterator[Scratch
             yield Scratch(
                 settings=settings,
                 admin_url=url,
-                app_url=_as_role(url, folder, "cityloom_app"),
-                lake_url=_as_role(url, folder, "cityloom_lake"),
-                scope_key=bytes.fromhex(secrets.load_or_make(folder, "scope")),
+                app_url=_as_role(url, secret, "cityloom_app"),
+                lake_url=_as_role(url, secret, "cityloom_lake"),
+                scope_key=bytes.fromhex(secrets.load_or_make(secret, "scope")),
             )
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -1,6 +1,7 @@
 """The town of these tests, behind its HTTP door, in this process."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -17,8 +18,22 @@ from topics.topics_kit import PAYMENTS, Door, Town, write_pack
 
 @pytest.fixture
 def town(scratch: Scratch, tmp_path: Path) -> Iterator[Town]:
+    """A town of one test."""
+    with opened_town(scratch, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_town(shared_scratch: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A town for all tests of a file: each names a purpose of its own, and changes nothing that another counts on."""
+    with opened_town(shared_scratch, tmp_path_factory.mktemp("town")) as found:
+        yield found
+
+
+@contextmanager
+def opened_town(scratch: Scratch, folder: Path) -> Iterator[Town]:
     """Three departments and the bureau; all have delivered, the registers have followed, and quality has measured the day."""
-    packs = write_pack(tmp_path / "packs")
+    packs = write_pack(folder / "packs")
     settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
     opened, clock = app.open_parts(settings), TurnedClock()
     parts = msgspec.structs.replace(opened, clock=clock)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cityloom.identity.api import services
 from cityloom.kernel.jobs import platform_context
 from cityloom.quality import jobs as quality_jobs
 from cityloom.topics.api import counting
@@ -58,6 +59,8 @@ a1,2026-02,10.25,
 a2,2026-02,,a1
 zz,2026-02,777.75,
 """
+FIRST = "2026-03-03"
+"""The day on which the town is counted first."""
 FILES = {"exchange/payment.yaml": PAYMENT, "topics/people.yaml": PEOPLE}
 
 
@@ -71,6 +74,11 @@ class Door(registers_kit.Door):
     """The town's HTTP door as one organisation, with the doors of topics."""
 
     rights = (*registers_kit.Door.rights, "topics.read_figures")
+
+    def sign_in_as(self, *rights: str) -> None:
+        """With a token for these rights."""
+        token = services.issue(platform_context(self.parts, "test"), self.organisation, rights).secret
+        self.headers["authorization"] = f"Bearer {token}"
 
     def topic(self, path: str = "/people", status: int = 200, **query: Any) -> Any:
         answer = self.client.get(f"/api/topics{path}", params=query, headers=self.headers)
@@ -94,10 +102,10 @@ class Town(registers_kit.Town, frozen=True):
         """What the worker does for the libraries once a day."""
         counting.count(platform_context(self.parts, "test"))
 
-    def grant_payments(self, asker: registers_kit.Door, id: str = "p1", **changed: Any) -> None:
-        """A grant on payments, asked for and approved."""
+    def grant_payments(self, id: str, purpose: str, **changed: Any) -> None:
+        """A grant of housing on payments, asked for and approved."""
         terms = {"fields": ["person", "month", "amount"], "rows": "", **changed.pop("terms", {})}
-        asked = asker.ask(id, dataset="payment", terms=terms, **changed)
+        asked = self.housing.ask(id, dataset="payment", purpose=purpose, terms=terms, **changed)
         assert asked.status_code == 200, asked.text
         approved = self.other.move(id, "approve")
         assert approved.status_code == 200, approved.text
@@ -111,7 +119,10 @@ class Town(registers_kit.Town, frozen=True):
 def numbers(figures: list[dict[str, Any]]) -> dict[tuple[str, ...], tuple[int, int]]:
     """Count and total by part, measure, field and pair, without those that are empty."""
     return {
-        tuple(each[name] for name in ("part", "measure", "field", "other") if each[name]): (each["count"], each["total"])
+        tuple(each[name] for name in ("part", "measure", "field", "other") if each[name]): (
+            each["count"],
+            each["total"],
+        )
         for each in figures
     }
 
