@@ -25,6 +25,7 @@ from cityloom.kernel.jobs import Timers
 from cityloom.quality.api import following, scores
 from cityloom.registers.api import following as registers
 from cityloom.sharing.api import projections
+from cityloom.topics.api import counting
 from sharing import sharing_kit
 from sharing.sharing_kit import Town
 
@@ -55,6 +56,16 @@ identifiers: [{name: number, title: {en: Number, zh: 编号}}]
 fields: [{name: name, title: {en: Name, zh: 姓名}}, {name: born, title: {en: Born, zh: 出生}}]
 sources: [{dataset: resident, identifier: number, by: id, fields: {name: name, born: born}}]
 linkage: {evidence: [{field: name, kind: name}, {field: born, kind: date}]}
+"""
+PEOPLE = """\
+title: {en: People, zh: 人口}
+summary: {en: Who lives here, zh: 实有人口}
+kind: base
+keeper: civil
+subjects: [person]
+parts:
+  - {register: person, required: [name]}
+  - {dataset: resident, required: [name], links: [{register: person, identifier: number, field: id}]}
 """
 WHY = "kilo knows"
 PLATFORM = "- {code: data, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
@@ -95,6 +106,8 @@ def write_pack(folder: Path) -> Path:
     (folder / "small/exchange/pulls/kilo_pull.yaml").write_text(PULL)
     (folder / "small/registers").mkdir()
     (folder / "small/registers/person.yaml").write_text(PERSON)
+    (folder / "small/topics").mkdir()
+    (folder / "small/topics/people.yaml").write_text(PEOPLE)
     (folder / "small/catalogue/codes").mkdir(parents=True)
     (folder / "small/catalogue/codes/colour.yaml").write_text(CODES)
     with (folder / "small/identity/organisations.yaml").open("a") as file:
@@ -145,7 +158,7 @@ def own(town: Town) -> Owned:
     asked = town.housing.client.post("/api/catalogue/demands", json=wanted, headers=rightful(town, "housing"))
     assert (hooked.status_code, asked.status_code) == (201, 201), (hooked.text, asked.text)
     town.clock.turn(days=9)
-    _appraise(town)
+    counted = _appraise(town)
     town.clock.turn(days=11)
     tell(town)
     shown = entrances.add_certificate(town.platform, "data", certificate("old"))
@@ -163,7 +176,7 @@ def own(town: Town) -> Owned:
         ("tickets", "id"): "kilo-ticket", ("scores", "dataset"): "resident", ("{dataset}", "day"): "2026-03-02",
         ("sets", "name"): "2018", ("scores", "organisation"): "civil", ("results", "organisation"): "civil",
         ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
-        ("indicators", "indicator"): "population",
+        ("indicators", "indicator"): "population", ("topics", "topic"): "people", ("days", "day"): counted.isoformat(),
         ("{indicator}", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
     }, _catalogue(town), holder)  # fmt: skip
 
@@ -240,13 +253,15 @@ def _register(town: Town) -> dict[tuple[str, str], str]:
     }  # fmt: skip
 
 
-def _appraise(town: Town) -> None:
-    """A day that was measured, and a result with a filing and an appeal of civil."""
+def _appraise(town: Town) -> date:
+    """A day that was measured, and a result with a filing and an appeal of civil; the day of the libraries' figures."""
     services.issue(town.platform, "data", every_right(town.parts))
+    counted = counting.count(town.platform)
     scores.measure(town.platform, "resident", date(2026, 3, 2))
     _done(town, "civil", "PUT", "appraisal/filings/kilo-filing", FILING)
     _done(town, "data", "POST", "appraisal/publications", RELEASE)
     _done(town, "civil", "PUT", "appraisal/appeals/kilo-appeal", APPEAL)
+    return counted
 
 
 def _done(

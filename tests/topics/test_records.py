@@ -149,7 +149,7 @@ def test_of_one_subject_at_most_200_records_of_a_part_are_shown(shared_town: Tow
         subject = door.records("a3", purpose="many").json()["subjects"][0]
         (part,) = [each for each in subject["parts"] if each["part"] == "payment"]
         assert (len(part["records"]), part["more"]) == (200, True)
-    assert town.rows("SELECT count(*) FROM sharing.use WHERE grant_id = 'g8'") == [(200,)]
+    assert town.rows("SELECT count(*) FROM sharing.use WHERE granted = 'g8'") == [(200,)]
 
 
 def test_by_id_all_numbers_of_the_entity_count_and_only_if_it_is_shown(shared_town: Town) -> None:

@@ -184,13 +184,12 @@ class Answerer:
             access = "grant" if lives else access
             places = _places(asked, part, field) if own or lives else {}
             for record in self._records(facts, field, list(places)):
-                place = places[plain(record[field])]
                 for each, sight in self._sight(reader, facts, lives, record, now):
-                    if len(shown.setdefault(place, [])) == MOST_RECORDS:
-                        more.add(place)
-                        continue
-                    shown[place].append(each)
-                    seen += sight
+                    room = [p for p in places[plain(record[field])] if len(shown.setdefault(p, [])) < MOST_RECORDS]
+                    more |= {p for p in places[plain(record[field])] if p not in room}
+                    for place in room:
+                        shown[place].append(each)
+                    seen += sight if room else []
         return Found(part, facts, access, shown, seen, frozenset(more))
 
     def _sight(
@@ -231,15 +230,15 @@ class Answerer:
         return agreement.entity_of(self._ctx, asked.registers[place], kind, value)
 
 
-def _places(asked: Asked, part: Part, field: str) -> dict[str, int]:
-    """Whose number stands for which subject, of the numbers that this field has."""
+def _places(asked: Asked, part: Part, field: str) -> dict[str, list[int]]:
+    """Which number stands for which subjects, of the numbers that this field has: two subjects may turn out to be one."""
     kinds = {(link.register, link.identifier) for link in part.links if link.field == field}
-    return {
-        value: place
-        for place, register in enumerate(asked.registers)
-        for kind, value in asked.numbers[place]
-        if (register, kind) in kinds
-    }
+    found: dict[str, list[int]] = {}
+    for place, register in enumerate(asked.registers):
+        for kind, value in asked.numbers[place]:
+            if (register, kind) in kinds:
+                found.setdefault(value, []).append(place)
+    return found
 
 
 def _answer(asked: Asked, found: Sequence[Found], position: int) -> TopicRecords:
