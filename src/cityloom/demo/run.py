@@ -343,8 +343,8 @@ def show(result: Result, talk: Console) -> None:
         table.add_row(label, f"{value:,}")
     for place, (department, points) in enumerate(sorted(result.appraisal.items(), key=lambda each: -each[1])[:3]):
         table.add_row("" if place else "points for sharing", f"{department} {points:.2f}")
-    for place, (library, share) in enumerate(sorted(result.libraries.items(), key=lambda each: -each[1])):
-        table.add_row("" if place else "  parts delivered", f"{library} {share:.0%}")
+    for place, (library, delivered) in enumerate(sorted(result.libraries.items(), key=lambda each: -each[1])):
+        table.add_row("" if place else "  parts delivered", f"{library} {delivered:.0%}")
     table.add_row("audit log verified offline", "yes" if result.audit_verified else "NO")
     table.add_row("seconds, everything", f"{result.seconds:.1f}")
     talk.print(table)
