@@ -71,7 +71,9 @@ def test_figures_of_a_part_are_for_its_keeper_the_librarys_and_the_bureau(shared
     assert seen(shared_town.other) == {"payment"}
     parts = shared_town.housing.topic()["parts"]
     assert [part["last_accepted"] is not None for part in parts] == [False, False, True, False, False]
-    assert shared_town.housing.topic()["state"] == shared_town.bureau.topic()["state"]
+    bureau = shared_town.bureau.topic()
+    assert [part["last_accepted"] is not None for part in bureau["parts"]] == [False, True, True, True, False]
+    assert shared_town.housing.topic()["state"] == bureau["state"]
 
 
 def test_a_figure_leads_to_what_it_was_counted_from(shared_town: Town) -> None:

@@ -1,12 +1,13 @@
 """Libraries with their figures: what is missing, how the figures moved, and what each was counted from."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 from cityloom.catalogue.api import resources
-from cityloom.exchange.api import currency, excerpts
+from cityloom.exchange.api import currency, excerpts, measures
 from cityloom.exchange.contracts import Currency
+from cityloom.kernel import jobs
 from cityloom.kernel.access import Fact, Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound
@@ -29,7 +30,7 @@ def listing(ctx: Context) -> list[TopicState]:
     found: dict[str, list[FigureRow]] = defaultdict(list)
     for row in rows:
         found[row.topic].append(row)
-    active = currency.currencies(ctx)
+    active = measures.datasets(ctx)
     return [_state(ctx, name, topic, found[name], active) for name, topic in declared.topics(ctx).items()]
 
 
@@ -43,7 +44,9 @@ def shown(ctx: Context, name: str, days: int) -> Topic:
         day = store.last_days(tx).get(name)
         rows = store.of_day(tx, name, day) if day else []
         curve = store.curve(tx, name, day - timedelta(days=days - 1), day) if day else []
-    active, overseen = currency.currencies(ctx), _overseen(ctx)
+    # how fresh another's dataset is stands in rows of its keeper; `_part` shows it to whoever may see the part's figures
+    active = currency.currencies(jobs.platform_context(ctx.parts, "topics.show"))
+    overseen = _overseen(ctx)
     wholes = [row for row in rows if not row.part]
     return Topic(
         state=_state(ctx, name, topic, wholes, active),
@@ -90,7 +93,7 @@ def differences(
 
 
 def _state(
-    ctx: Context, name: str, topic: spec.Topic, wholes: Sequence[FigureRow], active: Mapping[str, Currency]
+    ctx: Context, name: str, topic: spec.Topic, wholes: Sequence[FigureRow], active: Collection[str]
 ) -> TopicState:
     figures = {row.measure: row for row in wholes}
     delivered = figures.get(Measure.delivered)
@@ -141,7 +144,7 @@ def _catalogued(ctx: Context, name: str) -> bool:
         return False
 
 
-def _title(ctx: Context, part: Part, active: Mapping[str, Currency]) -> str:
+def _title(ctx: Context, part: Part, active: Collection[str]) -> str:
     if part.register:
         return agreement.shape(ctx, part.register).title.of(ctx.language)
     if part.dataset and part.dataset in active:
