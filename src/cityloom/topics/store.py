@@ -37,10 +37,18 @@ def put(tx: Transaction, topic: str, day: date, figures: Sequence[Counted], at: 
     )
 
 
-def last_days(tx: Transaction) -> dict[str, date]:
-    """The last day on which each topic was counted."""
-    rows = tx.connection.execute("SELECT topic, max(day) FROM topics.figure GROUP BY topic").fetchall()
-    return {row[0]: row[1] for row in rows}
+class Span(msgspec.Struct, frozen=True):
+    """The first and the last day on which a topic was counted."""
+
+    topic: str
+    first: date
+    last: date
+
+
+def spans(tx: Transaction) -> dict[str, Span]:
+    """Of each topic that was counted."""
+    rows = tx.all(Span, "SELECT topic, min(day) AS first, max(day) AS last FROM topics.figure GROUP BY topic")
+    return {row.topic: row for row in rows}
 
 
 def of_day(tx: Transaction, topic: str, day: date) -> list[FigureRow]:

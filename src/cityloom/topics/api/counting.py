@@ -1,7 +1,7 @@
 """Counting the figures of a day: once a day, over whole registers and datasets, and never while somebody waits."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 
 from cityloom.exchange.api import currency, tables
 from cityloom.exchange.contracts import Currency, StateTable
@@ -14,7 +14,7 @@ from cityloom.topics.api import declared
 from cityloom.topics.contracts import Met
 from cityloom.topics.rules import Dataset, Known, Register
 from cityloom.topics.spec import Topic
-from cityloom.topics.store import Numbers
+from cityloom.topics.store import Numbers, Span
 
 logger = log.logger("topics")
 
@@ -25,17 +25,20 @@ HOUR = 3
 def count_due(ctx: Context) -> None:
     """Count today in every library that was not counted today yet. As the platform; safe to run twice.
 
-    A library that was never counted is counted at once. Days on which no worker ran stay empty: what stood then is not known.
+    A library that was never counted is counted at once, and again and again until its first day ends: data is coming in.
+    Days on which no worker ran stay empty: what stood then is not known.
     """
     local = ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone)
     with ctx.begin() as tx:
-        last = store.last_days(tx)
-    due = [
-        name for name in declared.topics(ctx)
-        if name not in last or (last[name] < local.date() and local.hour >= HOUR)
-    ]  # fmt: skip
+        spans = store.spans(tx)
+    due = [name for name in declared.topics(ctx) if name not in spans or _due(spans[name], local)]
     if due:
         count(ctx, due)
+
+
+def _due(span: Span, local: datetime) -> bool:
+    today = local.date()
+    return span.first == today or (span.last < today and local.hour >= HOUR)
 
 
 def count(ctx: Context, names: Iterable[str] = ()) -> date:

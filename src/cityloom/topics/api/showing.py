@@ -41,7 +41,8 @@ def shown(ctx: Context, name: str, days: int) -> Topic:
     """
     topic = declared.topic(ctx, name)
     with ctx.begin() as tx:
-        day = store.last_days(tx).get(name)
+        span = store.spans(tx).get(name)
+        day = span.last if span else None
         rows = store.of_day(tx, name, day) if day else []
         curve = store.curve(tx, name, day - timedelta(days=days - 1), day) if day else []
     # how fresh another's dataset is stands in rows of its keeper; `_part` shows it to whoever may see the part's figures
