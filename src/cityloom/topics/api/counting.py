@@ -46,9 +46,7 @@ def count(ctx: Context, names: Iterable[str] = ()) -> date:
     everything = declared.topics(ctx)
     wanted = {name: everything[name] for name in names or everything}
     day = ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone).date()
-    with lanes.try_hold(ctx.parts.db, "topics/count") as term:
-        if term is None or not wanted:
-            return day
+    with lanes.hold(ctx.parts.db, "topics/count"):
         known = _known(ctx, wanted, day)
         for name, topic in wanted.items():
             figures = rules.figures(topic, known)
