@@ -23,7 +23,7 @@ def test_every_part_is_a_dataset_of_the_city_or_says_who_ought_to_deliver_it_by_
     for name, library in libraries.items():
         for part in library.parts:
             if part.dataset is not None and part.dataset not in datasets:
-                assert part.title and part.responsible and part.legal_basis, f"{name}: {part.name}"
+                assert None not in (part.title, part.responsible, part.legal_basis), f"{name}: {part.name}"
             elif part.dataset is not None:
                 assert part.required, f"{name}: {part.name}"
                 fields = {field.name for field in datasets[part.dataset].fields}
