@@ -25,6 +25,7 @@ from scratch import Scratch
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
     "cityloom.sharing", "cityloom.quality", "cityloom.registers", "cityloom.topics", "cityloom.indicators", "cityloom.appraisal",
+    "cityloom.console",
 )  # fmt: skip
 TEMPLATE = "migrated"
 REAL_HASHES = passwords.HASHER, passwords.DECOY

@@ -17,6 +17,7 @@ from rich.table import Table
 from cityloom import app, client
 from cityloom.demo import people as people_found
 from cityloom.demo import share
+from cityloom.demo.desks import furnish
 from cityloom.identity.api import organisations, services
 from cityloom.identity.contracts import OrganisationKind
 from cityloom.kernel import jobs, log
@@ -150,6 +151,12 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
+
+
+def desks(city: City) -> tuple[list[str], str]:
+    """Accounts for people who want to look at the running demo, and their password."""
+    with opened(city) as parts:
+        return furnish(parts, city.url)
 
 
 def _know(
