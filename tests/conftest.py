@@ -24,8 +24,8 @@ from scratch import Scratch
 
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
-    "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.indicators",
-    "cityloom.appraisal", "cityloom.console",
+    "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.topics",
+    "cityloom.indicators", "cityloom.appraisal", "cityloom.console",
 )  # fmt: skip
 TEMPLATE = "migrated"
 REAL_HASHES = passwords.HASHER, passwords.DECOY
@@ -105,24 +105,25 @@ def template(postgres: Server) -> str:
 @pytest.fixture
 def scratch(postgres: Server, template: str, tmp_path: Path) -> Iterator[Scratch]:
     """A home folder and a freshly migrated database, both gone after the test."""
-    with _scratch(postgres, template, tmp_path) as made:
-        yield made
+    with scratched(postgres, template, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def scratch_of_module(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
-    """The same for all tests of a file that share one city."""
-    with _scratch(postgres, template, tmp_path_factory.mktemp("module")) as made:
-        yield made
+def shared_scratch(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """The same for all tests of a file, which leave one another's things alone."""
+    with scratched(postgres, template, tmp_path_factory.mktemp("shared")) as found:
+        yield found
 
 
 @contextmanager
-def _scratch(postgres: Server, template: str, folder_of_test: Path) -> Iterator[Scratch]:
+def scratched(postgres: Server, template: str, folder: Path) -> Iterator[Scratch]:
+    """A home in this folder and a freshly migrated database, which goes at the end."""
     name = f"scratch_{uuid4().hex}"
-    home = folder_of_test / "home"
+    home = folder / "home"
     home.mkdir()
-    folder = postgres.home / "secrets"
-    (home / "secrets").symlink_to(folder)
+    secret = postgres.home / "secrets"
+    (home / "secrets").symlink_to(secret)
     with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         migrate.admit_roles(connection, name)  # rights on a database itself are not copied with it
@@ -132,9 +133,9 @@ def _scratch(postgres: Server, template: str, folder_of_test: Path) -> Iterator[
             yield Scratch(
                 settings=settings,
                 admin_url=url,
-                app_url=_as_role(url, folder, "cityloom_app"),
-                lake_url=_as_role(url, folder, "cityloom_lake"),
-                scope_key=bytes.fromhex(secrets.load_or_make(folder, "scope")),
+                app_url=_as_role(url, secret, "cityloom_app"),
+                lake_url=_as_role(url, secret, "cityloom_lake"),
+                scope_key=bytes.fromhex(secrets.load_or_make(secret, "scope")),
             )
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

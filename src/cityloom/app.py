@@ -33,6 +33,7 @@ from cityloom.operation.module import MODULE as OPERATION
 from cityloom.quality.module import MODULE as QUALITY
 from cityloom.registers.module import MODULE as REGISTERS
 from cityloom.sharing.module import MODULE as SHARING
+from cityloom.topics.module import MODULE as TOPICS
 
 
 def seal_audit(ctx: Context) -> None:
@@ -131,6 +132,7 @@ MODULES: tuple[Module, ...] = (
     QUALITY,
     ADDRESSES,
     REGISTERS,
+    TOPICS,
     INDICATORS,
     APPRAISAL,
     CONSOLE,

@@ -22,8 +22,8 @@ from cityloom.kernel.words import Text
 from cityloom.terminal import HINT, language
 
 GROUPS = (
-    "addresses", "appraisal", "audit", "catalogue", "exchange", "identity", "indicators", "packs", "quality", "registers", "scale",
-    "sharing", "web",
+    "addresses", "appraisal", "audit", "catalogue", "exchange", "identity", "indicators", "packs", "quality", "registers",
+    "scale", "sharing", "topics", "web",
 )  # fmt: skip
 SINGLE = ("backup", "bench", "bundle", "check", "logs", "restore", "systemd", "test", "upgrade")
 
@@ -57,6 +57,8 @@ def group(name: str) -> typer.Typer:  # noqa: C901 - a list
             from cityloom.bench.commands import scale_commands as app
         case "sharing":
             from cityloom.sharing.commands import app
+        case "topics":
+            from cityloom.topics.commands import app
         case "web":
             from cityloom.devtools.web import app
         case _:

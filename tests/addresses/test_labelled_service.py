@@ -20,9 +20,9 @@ EVERY = 3
 
 
 @pytest.fixture(scope="module")
-def city(scratch_of_module: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+def city(shared_scratch: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """A city whose library has 20,000 addresses and those of their spans."""
-    with opened(scratch_of_module, tmp_path_factory.mktemp("packs")) as found:
+    with opened(shared_scratch, tmp_path_factory.mktemp("packs")) as found:
         given = labelled("shenzhen", COUNT, STRIDE)
         found.psb.deliver("standard_address", "all", delivered(given.addresses))
         spans = [

@@ -34,8 +34,8 @@ CHANGES = ("changed_on", "kind", "old_code", "old_name", "new_code", "new_name",
 
 
 @pytest.fixture(scope="module")
-def city(scratch_of_module: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    with opened(scratch_of_module, tmp_path_factory.mktemp("packs")) as found:
+def city(shared_scratch: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    with opened(shared_scratch, tmp_path_factory.mktemp("packs")) as found:
         deliver(found, "all", ROWS)
         yield found
 

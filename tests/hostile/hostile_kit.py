@@ -26,6 +26,7 @@ from cityloom.kernel.jobs import Timers
 from cityloom.quality.api import following, scores
 from cityloom.registers.api import following as registers
 from cityloom.sharing.api import projections
+from cityloom.topics.api import counting
 from sharing import sharing_kit
 from sharing.sharing_kit import Town
 
@@ -82,6 +83,16 @@ fields:
 """
 DOOR = "440304008001000000017"
 DOOR_ROWS = f"code,level,name,full_text,division,since\n{DOOR},road,Kilo路,深圳市Kilo路,440304008,2012-03-01\n"
+PEOPLE = """\
+title: {en: People, zh: 人口}
+summary: {en: Who lives here, zh: 实有人口}
+kind: base
+keeper: civil
+subjects: [person]
+parts:
+  - {register: person, required: [name]}
+  - {dataset: resident, required: [name], links: [{register: person, identifier: number, field: id}]}
+"""
 WHY = "kilo knows"
 PLATFORM = "- {code: data, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
 ITEMS = [{"name": {"zh": "名称", "en": "Name"}}]
@@ -124,6 +135,8 @@ def write_pack(folder: Path) -> Path:
     (folder / "small/exchange/door.yaml").write_text(DOORS)
     (folder / "small/addresses").mkdir()
     (folder / "small/addresses/library.yaml").write_text("datasets: {addresses: door}")
+    (folder / "small/topics").mkdir()
+    (folder / "small/topics/people.yaml").write_text(PEOPLE)
     (folder / "small/catalogue/codes").mkdir(parents=True)
     (folder / "small/catalogue/codes/colour.yaml").write_text(CODES)
     with (folder / "small/identity/organisations.yaml").open("a") as file:
@@ -176,7 +189,7 @@ def own(town: Town) -> Owned:
     asked = town.housing.client.post("/api/catalogue/demands", json=wanted, headers=rightful(town, "housing"))
     assert (hooked.status_code, asked.status_code) == (201, 201), (hooked.text, asked.text)
     town.clock.turn(days=9)
-    _appraise(town)
+    counted = _appraise(town)
     town.clock.turn(days=11)
     tell(town)
     shown = entrances.add_certificate(town.platform, "data", certificate("old"))
@@ -195,6 +208,7 @@ def own(town: Town) -> Owned:
         ("sets", "name"): "2018", ("scores", "organisation"): "civil", ("results", "organisation"): "civil",
         ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
         ("indicators", "indicator"): "population", ("addresses", "code"): DOOR,
+        ("topics", "topic"): "people", ("days", "day"): counted.isoformat(),
         ("{indicator}", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
     }, _catalogue(town), holder)  # fmt: skip
 
@@ -271,13 +285,15 @@ def _register(town: Town) -> dict[tuple[str, str], str]:
     }  # fmt: skip
 
 
-def _appraise(town: Town) -> None:
-    """A day that was measured, and a result with a filing and an appeal of civil."""
+def _appraise(town: Town) -> date:
+    """A day that was measured, and a result with a filing and an appeal of civil; the day of the libraries' figures."""
     services.issue(town.platform, "data", every_right(town.parts))
+    counted = counting.count(town.platform)
     scores.measure(town.platform, "resident", date(2026, 3, 2))
     _done(town, "civil", "PUT", "appraisal/filings/kilo-filing", FILING)
     _done(town, "data", "POST", "appraisal/publications", RELEASE)
     _done(town, "civil", "PUT", "appraisal/appeals/kilo-appeal", APPEAL)
+    return counted
 
 
 def _done(

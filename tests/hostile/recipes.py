@@ -65,6 +65,7 @@ OPEN = {
     "GET /api/appraisal/sets", "GET /api/appraisal/sets/{name}", "GET /api/appraisal/publications",
     "GET /api/appraisal/publications/{id}/ranking", "GET /api/registers", "GET /api/registers/{register}",
     "GET /api/addresses/library",
+    "GET /api/topics", "GET /api/topics/{topic}", "GET /api/topics/{topic}/days/{day}",
 }  # fmt: skip
 """What exists, and what was published, is no secret between departments, and made-up records are nobody's: any account
 reads these."""
@@ -178,6 +179,7 @@ BODIES: Mapping[str, Any] = {
     "Question": {"key": ["kilo1"], "case": "c-1"},
     "Claims": {"key": ["kilo1"], "case": "c-1", "claims": {"name": "Kilo Apple"}},
     "Lookup": {"case": "c-1", "kind": "number", "value": "kilo1"},
+    "SubjectsWish": {"case": "c-1", "subjects": [{"kind": "number", "value": "kilo1"}]},
     "Pair": {"left": "P000000000001", "right": "P000000000003", "reason": "because"},
     "Ruling": {"answer": "distinct", "reason": "because"},
     "Merge": {"from_id": "P000000000003", "into": "P000000000001", "reason": "because"},

@@ -14,7 +14,13 @@ FLOORS = (
     "kernel", "identity", "operation", "catalogue", "exchange", "sharing", "quality", "addresses", "registers", "indicators",
     "appraisal",
 )  # fmt: skip
-SIBLINGS = {"sensing": "exchange", "cases": "indicators", "services": "indicators", "opendata": "indicators"}
+SIBLINGS = {
+    "sensing": "exchange",
+    "topics": "indicators",
+    "cases": "indicators",
+    "services": "indicators",
+    "opendata": "indicators",
+}
 ROOMS = {
     "__init__.py", "module.py", "routes.py", "commands.py", "jobs.py", "api.py", "rules.py", "store.py", "spec.py",
     "linkage.py", "events.py", "contracts.py", "intake.py", "connectors.py", "words.yaml", "policies.cedar", "README.md",

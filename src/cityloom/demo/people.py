@@ -87,6 +87,11 @@ def count(office: client.Exchange, on: str) -> Plans:
     )
 
 
+def libraries(office: client.Exchange) -> dict[str, float]:
+    """Of each topic library the share of its parts of which there are records."""
+    return {each["name"]: round(each["delivered"] / each["parts"], 3) for each in office.get("/api/topics")}
+
+
 def _city(office: client.Exchange, name: str, on: str) -> dict[str, int | None]:
     office.put(f"/api/indicators/{name}/demo", {"on": on})
     figures = office.get(f"/api/indicators/{name}/demo/figures", level="city")

@@ -30,6 +30,7 @@ from cityloom.registers.api import states
 from cityloom.samplecity import api as samplecity
 from cityloom.samplecity.contracts import PlannedDelivery
 from cityloom.supervise import City
+from cityloom.topics.api import counting
 
 RIGHTS = (
     "exchange.deliver",
@@ -81,6 +82,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Community health centres there are, and how many more the standard asks for at both ends of its range (R34)."""
     school_pressure: dict[str, int]
     """Places of primary schools short in catchments that are short of any, by scenario and year (R35)."""
+    libraries: dict[str, float]
+    """Of each topic library the parts of which there are records, out of 1; what no dataset delivers counts as missing."""
     shared_as_planned: bool
     """Whether requests were decided, and questions answered, as the departments meant and their records say."""
     audit_entries: int
@@ -135,13 +138,15 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
         registers, linkage = _know(parts, city.url, tokens.of(_office(parts)), plan)
         with closing(client.Exchange(city.url, tokens.of(_office(parts)), patience=600)) as office:
             plans = people_found.count(office, today.date().isoformat())
+            counting.count(jobs.platform_context(parts, "demo"))
+            libraries = people_found.libraries(office)
         appraisal = _appraise(city.url, tokens.of(_office(parts)), today)
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
         registers=registers, linkage=linkage, population=plans.population,
         health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, appraisal=appraisal,
-        grants=shared.grants, queries=shared.queries,
+        libraries=libraries, grants=shared.grants, queries=shared.queries,
         verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
@@ -339,11 +344,14 @@ def show(result: Result, talk: Console) -> None:
         ("  births linked to their child", result.linkage.linked),
         ("people counted (R05)", result.population["all"] or 0),
         ("health centres missing, at most", result.health_centre_gap["high"]),
+        ("topic libraries", len(result.libraries)),
         ("audit entries", result.audit_entries),
     ):
         table.add_row(label, f"{value:,}")
     for place, (department, points) in enumerate(sorted(result.appraisal.items(), key=lambda each: -each[1])[:3]):
         table.add_row("" if place else "points for sharing", f"{department} {points:.2f}")
+    for place, (library, delivered) in enumerate(sorted(result.libraries.items(), key=lambda each: -each[1])):
+        table.add_row("" if place else "  parts delivered", f"{library} {delivered:.0%}")
     table.add_row("audit log verified offline", "yes" if result.audit_verified else "NO")
     table.add_row("seconds, everything", f"{result.seconds:.1f}")
     talk.print(table)

@@ -336,6 +336,20 @@ class DatasetDay(msgspec.Struct, frozen=True):
     due: tuple[DueDelivery, ...]
 
 
+class Currency(msgspec.Struct, frozen=True):
+    """How fresh an active dataset is at a moment.
+
+    `rhythmic`: whether it has an update cycle. `missed`: last day of the latest period that was due and after whose end
+    nothing was accepted; None where it is up to date.
+    """
+
+    dataset: str
+    keeper: str
+    last_accepted: datetime | None
+    rhythmic: bool
+    missed: date | None
+
+
 class StateTable(msgspec.Struct, frozen=True):
     """The current state of a dataset as a table of the lake: catalogue, schema and table; fields and key; how far it goes.
 

@@ -168,6 +168,18 @@ class Part(msgspec.Struct, frozen=True):
     total: int
 
 
+class Recent(msgspec.Struct, frozen=True):
+    """How good a dataset was lately: how many of its records had a value in each field on the latest day that was measured,
+    and how many periods of the last year were delivered in time."""
+
+    dataset: str
+    day: date | None
+    filled: tuple[tuple[str, int, int], ...]
+    """Field, records with a value, records."""
+    timely: int
+    periods: int
+
+
 class Score(msgspec.Struct, frozen=True):
     """A measure in words, with what it was counted from."""
 

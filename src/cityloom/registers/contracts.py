@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from cityloom.kernel.words import Text
 from cityloom.sharing.contracts import CASE
 
 ENTITY: Final = re.compile(r"[A-Z]\d{12}")
@@ -263,6 +264,54 @@ class FieldConflict(msgspec.Struct, frozen=True):
     """Dataset that says otherwise."""
     ticket: str
     """The correction ticket that was opened for it; empty while there is none."""
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """What a register is declared to be: its fields, the kinds of identifiers, and the datasets that feed it."""
+
+    name: str
+    title: Text
+    keeper: str
+    fields: tuple[str, ...]
+    kinds: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+
+What = Literal["held", "filled", "compared"]
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """One number of an agreement.
+
+    `held`: entities of which the dataset `left` has a record (of which any has: empty). `filled`: entities of which some source
+    has a value in the field. `compared`: entities of which both sources of the pair have a value in the field (any two, any
+    field: empty), and on how many of them these contradict each other.
+    """
+
+    what: What
+    field: str
+    left: str
+    right: str
+    entities: int
+    differing: int
+
+
+class Agreement(msgspec.Struct, frozen=True):
+    """How far the sources of a register agree, as it was counted last."""
+
+    register: str
+    counted_at: datetime
+    tallies: tuple[Tally, ...]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """An entity on which two sources contradict each other; no value is told."""
+
+    register: str
+    id: str
+    field: str
+    left: str
+    right: str
 
 
 class RegisterState(msgspec.Struct, frozen=True):

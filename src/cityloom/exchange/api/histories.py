@@ -31,6 +31,18 @@ def record(ctx: Context, dataset: str, key: Sequence[str]) -> Record | None:
     return _plain(found) if found is not None else None
 
 
+def having(ctx: Context, dataset: str, field: str, values: Sequence[str], most: int) -> list[Record]:
+    """Records that have one of these values in a field, as JSON says them, by key; at most `most` of each value.
+
+    Raises NotFound `exchange.dataset_unknown`, LookupError for a field that the dataset has not.
+    """
+    declared = gate.dataset(ctx, dataset)
+    if field not in {each.name for each in declared.fields}:
+        raise LookupError(field)
+    with ctx.lake.session() as cursor:
+        return [_plain(row) for row in single.having(cursor, gate.shape_of(declared), field, values, most)]
+
+
 def changes(ctx: Context, dataset: str, watched: Sequence[Watched], upto: int) -> list[RecordChange]:
     """What happened to these records up to a sequence, in order. Their number should be some hundreds at most."""
     if not watched:

@@ -103,8 +103,9 @@ def find_overdue(ctx: Context) -> None:
         last = ledger.last_accepted(tx)
         since = ledger.installed_at(tx)
     for name, keeper in known.items():
-        period = due.last_due(gate.dataset(ctx, name).update, now, ctx.parts.calendars.of(keeper))
-        if period is None or since[name] > period.due_at or last.get(name, since[name]) >= period.ended_at:
+        update, calendar = gate.dataset(ctx, name).update, ctx.parts.calendars.of(keeper)
+        period = due.missed(update, now, calendar, since[name], last.get(name))
+        if period is None:
             continue
         found = Overdue(name, keeper, period.ends_on, period.due_at, None)
         with ctx.begin() as tx:

@@ -40,6 +40,19 @@ def last_due(update: Update, now: datetime, calendar: Calendar) -> DuePeriod | N
     return next((period for period in _complete(update, now, calendar) if period.due_at <= now), None)
 
 
+def missed(
+    update: Update, now: datetime, calendar: Calendar, since: datetime, last: datetime | None
+) -> DuePeriod | None:
+    """The latest complete period whose deadline has passed, if nothing was accepted after its end, however late.
+
+    `since`: when the dataset was declared; periods due before that were nobody's duty. `last`: the last accepted delivery.
+    """
+    period = last_due(update, now, calendar)
+    if period is None or since > period.due_at or (last or since) >= period.ended_at:
+        return None
+    return period
+
+
 def due_within(update: Update, start: datetime, end: datetime, calendar: Calendar) -> list[DuePeriod]:
     """The periods whose deadline lies from `start` until before `end`, latest first."""
     found = []

@@ -22,6 +22,20 @@ def record(cursor: duckdb.DuckDBPyConnection, shape: Shape, key: Sequence[str]) 
     return found[0] if found else None
 
 
+def having(cursor: duckdb.DuckDBPyConnection, shape: Shape, field: str, values: Sequence[str], most: int) -> list[Row]:
+    """The records of the current state that have one of these values in a field, by key; at most `most` of each value."""
+    kind = dict(shape.columns)[field]
+    order = ", ".join(sql.name(name) for name in shape.key)
+    wanted = ", ".join(f"TRY_CAST(? AS {kind})" for _ in values)
+    rows = cursor.execute(
+        f"""SELECT {shape.names()} FROM {shape.current} WHERE {sql.name(field)} IN ({wanted})
+            QUALIFY row_number() OVER (PARTITION BY {sql.name(field)} ORDER BY {order}) <= ? ORDER BY {order}""",
+        [*values, most],
+    )
+    found: list[Row] = rows.to_arrow_table().to_pylist()
+    return found
+
+
 def changes(cursor: duckdb.DuckDBPyConnection, shape: Shape, watched: Sequence[Watched], upto: int) -> list[Row]:
     """The change rows of these records up to a sequence, by sequence: `_place`, what changed it, the row, `_was`."""
     kinds, places = dict(shape.columns), ", ".join("?" for _ in range(len(shape.key) + 2))

@@ -60,6 +60,38 @@ def parts(tx: Transaction, dataset: str, day: date) -> list[ScoreRow]:
     )
 
 
+def latest(tx: Transaction, datasets: Sequence[str], first: date, last: date, dimension: str) -> list[ScoreRow]:
+    """One dimension of each of these datasets, with its parts, on the latest day from `first` to `last` that was measured."""
+    return tx.all(
+        ScoreRow,
+        """SELECT s.dataset, s.day, s.dimension, s.part, s.organisation, s.good, s.total FROM quality.score s
+           JOIN (SELECT dataset, max(day) AS day FROM quality.score
+                 WHERE dataset = ANY(%(datasets)s) AND day BETWEEN %(first)s AND %(last)s GROUP BY dataset) l
+             ON l.dataset = s.dataset AND l.day = s.day
+           WHERE s.dimension = %(dimension)s ORDER BY s.dataset, s.part""",
+        {"datasets": list(datasets), "first": first, "last": last, "dimension": dimension},
+    )
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """What a dimension of a dataset comes to over some days."""
+
+    dataset: str
+    good: int
+    total: int
+
+
+def sums(tx: Transaction, datasets: Sequence[str], first: date, last: date, dimension: str) -> list[Sum]:
+    """One dimension of each of these datasets over the days from `first` to `last`."""
+    return tx.all(
+        Sum,
+        """SELECT dataset, sum(good)::bigint AS good, sum(total)::bigint AS total FROM quality.score
+           WHERE dataset = ANY(%s) AND day BETWEEN %s AND %s AND dimension = %s AND part = ''
+           GROUP BY dataset ORDER BY dataset""",
+        [list(datasets), first, last, dimension],
+    )
+
+
 def last_days(tx: Transaction, before: date) -> dict[str, date]:
     """The last day before another on which each dataset was measured."""
     rows = tx.connection.execute(

@@ -24,6 +24,8 @@ from cityloom.sharing.store import grants as store
 from cityloom.sharing.store.uses import NewUse
 
 WAY = "query"
+Grant = Live
+"""A grant in force, as the floor above hands it back."""
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -82,6 +84,17 @@ class Sights:
             return None
         fields = grant.show(record)
         return None if fields is None else Shown(grant, fields, frozenset(mask.field for mask in grant.terms.masks))
+
+    def find(self, grants: Iterable[Grant], dataset: str, field: str) -> list[Grant]:
+        """Those of the grants that show this field of the dataset whole: by others no record may be found by it.
+
+        Else the finding would tell what the grant hides.
+        """
+        return [
+            each for each in grants
+            if each.dataset == dataset and field in each.terms.fields
+            and field not in {mask.field for mask in each.terms.masks}
+        ]  # fmt: skip
 
     def meter(self, tx: Transaction, seen: Sequence[Seen], now: datetime) -> list[Problem | None]:
         """Count these towards the grants' quotas, in order; for those that are one too many, what to tell the reader."""

@@ -1,0 +1,1 @@
+"""Topic libraries: declared views over registers and datasets, with figures of how complete, fresh and agreed they are."""
