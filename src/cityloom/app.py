@@ -10,6 +10,7 @@ from psycopg.conninfo import make_conninfo
 from cityloom.appraisal.module import MODULE as APPRAISAL
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.exchange.module import MODULE as EXCHANGE
+from cityloom.facts.module import MODULE as FACTS
 from cityloom.identity.module import MODULE as IDENTITY
 from cityloom.indicators.module import MODULE as INDICATORS
 from cityloom.kernel import access, gauges, jobs, lake, logfiles, migrate, outbox, packs, processes, secrets, words
@@ -130,6 +131,7 @@ MODULES: tuple[Module, ...] = (
     SHARING,
     QUALITY,
     REGISTERS,
+    FACTS,
     INDICATORS,
     APPRAISAL,
 )

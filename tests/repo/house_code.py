@@ -11,7 +11,7 @@ from house_tree import Rule, Tree
 PACKAGE = "src/cityloom/"
 NOT_MODULES = {"bench", "demo", "devtools", "kernel", "samplecity"}
 FLOORS = (
-    "kernel", "identity", "operation", "catalogue", "exchange", "sharing", "quality", "registers", "indicators",
+    "kernel", "identity", "operation", "catalogue", "exchange", "sharing", "quality", "registers", "facts", "indicators",
     "appraisal",
 )  # fmt: skip
 SIBLINGS = {"sensing": "exchange", "cases": "indicators", "services": "indicators", "opendata": "indicators"}
