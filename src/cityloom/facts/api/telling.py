@@ -151,7 +151,8 @@ def _sources(seen: tuple[Seen, ...], language: str) -> str:
     """Each source with the day since when its record is known."""
     texts = []
     for each in seen:
-        day = (each.as_of or each.known_since).isoformat()[:10] if each.as_of or each.known_since else ""
+        known = each.as_of or each.known_since
+        day = known.isoformat()[:10] if known else ""
         texts.append(
             f"{each.title}（{each.keeper}，{day}）" if language == "zh" else f"{each.title} ({each.keeper}, {day})"
         )
