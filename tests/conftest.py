@@ -1,6 +1,7 @@
 """A real PostgreSQL for the whole run, and for each test that asks a scratch database with everything migrated."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from uuid import uuid4
@@ -103,8 +104,21 @@ def template(postgres: Server) -> str:
 @pytest.fixture
 def scratch(postgres: Server, template: str, tmp_path: Path) -> Iterator[Scratch]:
     """A home folder and a freshly migrated database, both gone after the test."""
+    with _scratched(postgres, template, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_scratch(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scratch]:
+    """The same for all tests of a file that only add to it, and where a city costs more than they do."""
+    with _scratched(postgres, template, tmp_path_factory.mktemp("module")) as made:
+        yield made
+
+
+@contextmanager
+def _scratched(postgres: Server, template: str, place: Path) -> Iterator[Scratch]:
     name = f"scratch_{uuid4().hex}"
-    home = tmp_path / "home"
+    home = place / "home"
     home.mkdir()
     folder = postgres.home / "secrets"
     (home / "secrets").symlink_to(folder)

@@ -97,7 +97,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     holds: bool | None
     """Null: not known, because a field is empty."""
-    says: str
+    otherwise: str
     """What is so where it does not hold."""
     unit: str = ""
     found: str | None = None

@@ -85,7 +85,7 @@ class Teller:
         public = compiled.right is not None and not compiled.right.personal
         return Judged(
             holds=judgement.holds,
-            says=condition.otherwise.of(language),
+            otherwise=condition.otherwise.of(language),
             unit=condition.unit,
             found=_text(judgement.left) if shows and compiled.left is not None else None,
             wanted=_text(judgement.right) if compiled.right is not None and (shows or public) else None,
