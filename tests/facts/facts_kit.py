@@ -1,7 +1,9 @@
 """The shipped city with a few families whose answers are worked by hand, and a clock that can be turned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,11 @@ from cityloom.sharing.api import projections
 from sharing.sharing_kit import RIGHTS, TurnedClock
 
 PURPOSE = "school_admission"
-PACK = "{name: small, title: {en: Small city, zh: 小城}, version: '1', keeper: education, city: true, needs: [yancheng]}"
+NUMBERS = count(1)
+"""Of grants, so that each has an id of its own."""
+PACK = (
+    "{name: small, title: {en: Small city, zh: 小城}, version: '1', keeper: education, city: true, needs: [yancheng]}"
+)
 PARAMETERS = "values: {insurance_gap: 1}"
 EAST, WEST = "320902001001", "320902001002"
 """Two communities; the school E000000001 serves the eastern one."""
@@ -217,6 +223,23 @@ class City(msgspec.Struct, frozen=True):
         act = {"move": "revoke", "version": version, "key": "r1", "reason": "no more needed"}
         done = self.doors[keeper].call("POST", f"sharing/grants/{id}/moves", json=act)
         assert done.status_code == 200, done.text
+
+    @contextmanager
+    def instead(self, dataset: str, **changed: Any) -> Iterator[str]:
+        """Another grant in place of the usual one, or (with `none`) no grant at all, for the length of the block."""
+        for grant in self.education.call(
+            "GET", "sharing/grants", params={"dataset": dataset, "status": "active"}
+        ).json():
+            if grant["organisation"] == "education" and grant["state"] == "active":
+                self.revoke(dataset, grant["id"])
+        name = f"g-{dataset}-{next(NUMBERS)}"
+        try:
+            yield name if changed.pop("none", False) else self.grant(dataset, name, **changed)
+        finally:
+            granted = self.education.call("GET", f"sharing/grants/{name}")
+            if granted.status_code == 200:
+                self.revoke(dataset, name)
+            self.grant(dataset, f"g-{dataset}-{next(NUMBERS)}")
 
     def ask(self, *questions: Mapping[str, Any], door: str = "education", **headers: str) -> Any:
         body = {"questions": questions}
