@@ -111,9 +111,9 @@ Q000000002,博文,1,2020-04-04,{BELLA},{BEN},Y00000001,2020-04-06
 Q000000003,博义,1,2020-04-04,{BELLA},{BEN},Y00000001,2020-04-06
 """),
     "immunisation": ("health", f"""\
-id_number,name,birth_date,mother_id,father_id,complete,institution,checked_on
-{AMY},艾米,2020-03-10,{ANNA},{ADAM},true,Y00000001,2026-01-10
-{CASS},凯思,2020-08-08,{BELLA},{CARL},false,Y00000001,2026-01-10
+id_number,name,birth_date,mother_id,father_id,doses_missing,institution,checked_on
+{AMY},艾米,2020-03-10,{ANNA},{ADAM},0,Y00000001,2026-01-10
+{CASS},凯思,2020-08-08,{BELLA},{CARL},3,Y00000001,2026-01-10
 """),
 }  # fmt: skip
 PAID = {
@@ -128,7 +128,7 @@ GRANTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "residence_permit": ("psb", ("id_number", "issued_on", "valid_until")),
     "residence_collected": ("grid", ("id_number", "name", "sex", "birth_date")),
     "birth": ("health", ("name", "sex", "born_on", "mother_id", "father_id")),
-    "immunisation": ("health", ("id_number", "mother_id", "father_id", "complete")),
+    "immunisation": ("health", ("id_number", "mother_id", "father_id", "doses_missing")),
     "ownership": ("housing", ("owner_id", "dwelling")),
     "dwelling": ("housing", ("code", "community")),
     "tenancy": ("housing", ("tenant_id", "dwelling", "starts_on", "ends_on", "registered_on")),
