@@ -82,7 +82,7 @@ def birth_roll(scene: Scene) -> Roll:
 
 
 def birth(scene: Scene, roll: Roll, entity: Index, version: Index) -> Columns:
-    people, world, key = scene.people, scene.world, scene.key
+    people, key = scene.people, scene.key
     one = roll.subject[entity]
     last = scene.world.lasts[people.arrived[one]]
     father = people.father[one]
