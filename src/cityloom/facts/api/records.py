@@ -15,7 +15,7 @@ def find(ctx: Context, id: str) -> Asked:
         row = store.find(tx, id)
     if row is None:
         raise NotFound("facts.asked_unknown", id=id[:64])
-    ctx.require("facts.read_asked", Resource("AskedFacts", row.list, {"organisation": row.organisation}))
+    ctx.require("facts.read_asked", Resource("AskedFacts", row.id, {"organisation": row.organisation}))
     return row
 
 

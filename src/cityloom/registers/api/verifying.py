@@ -140,7 +140,7 @@ class Verifier:
 
     def _learn(self, tx: Transaction) -> None:
         if not self._feeds:
-            for row in feed_store.known(tx):
+            for row in (row for row in feed_store.known(tx) if row.register in self._registers):
                 self._feeds[row.number] = row.dataset, excerpts.facts(self._ctx, row.dataset)
 
     def _linked(self, tx: Transaction, people: "People", wanted: Sequence[Wanted]) -> dict[int, list[ClaimRow]]:
