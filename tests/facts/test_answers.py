@@ -68,12 +68,12 @@ def test_a_tenancy_that_ended_yesterday_and_one_that_still_runs_today(city: City
     assert (fact["answer"], fact["code"]) == ("no", "facts.failed")
     assert fact["why"].startswith("The tenancy ended before the day.")
     assert [each["holds"] for each in fact["conditions"]] == [True, True, False]
-    assert city.answers(BO, [BELLA], on="2026-03-01")["tenancy"] == "yes"
+    assert city.answers(BO, [BELLA], day="2026-03-01")["tenancy"] == "yes"
 
 
 def test_a_tenancy_is_long_enough_from_the_day_of_the_twelfth_month_on(city: City) -> None:
-    assert city.answers(BO, [BEN], on="2026-03-02")["tenancy"] == "yes"
-    early = city.facts(BO, [BEN], on="2026-03-01")["tenancy"]
+    assert city.answers(BO, [BEN], day="2026-03-02")["tenancy"] == "yes"
+    early = city.facts(BO, [BEN], day="2026-03-01")["tenancy"]
     assert (early["answer"], early["conditions"][-1]["otherwise"]) == ("no", "The tenancy was registered too lately.")
 
 

@@ -165,7 +165,7 @@ def test_the_guardian_can_dispute_the_source_through_a_ticket(city: City) -> Non
         ({"consent": {"by": ANNA, "reference": "f", "given_at": "2026-03-02T01:00:01Z"}}, "facts.consent_not_yet"),
         ({"consent": {"by": ANNA, "reference": "f", "given_at": "2026-03-01T00:00:00"}}, "facts.consent_not_yet"),
         ({"consent": {"by": ANNA, "reference": "f", "given_at": "2025-09-01T00:00:00Z"}}, "facts.consent_over"),
-        ({"on": "2028-03-02"}, "facts.day_too_far"),
+        ({"day": "2028-03-02"}, "facts.day_too_far"),
     ],
 )
 def test_a_question_that_does_not_fit_is_refused_and_nothing_is_kept(
@@ -233,7 +233,7 @@ def test_who_may_read_the_records_is_told_by_how_much_and_by_which(city: City) -
     )
     (source,) = fact["sources"]
     assert source["shown"] == [{"month": PAID[ADAM][0][0], "months_paid": 11}]
-    assert fact["why"].endswith(" It is 11, and 12 is asked for: 1 month short.")
+    assert fact["why"].endswith(" It is 11, and 12 is asked for: a difference of 1 month.")
     assert city.rows(f"SELECT DISTINCT way FROM sharing.use WHERE granted = '{grant}'") == [("query",)]
 
 

@@ -49,7 +49,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     given: dict[Name, Value] = {}
     facts: Annotated[tuple[Name, ...], Meta(max_length=100)] = ()
     """Only these facts; empty: all of the list."""
-    on: date | None = None
+    day: date | None = None
     """The day for which the facts are asked, such as the last of the admission year's August; today, if left out."""
 
 
@@ -137,7 +137,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     about: dict[str, tuple[str, ...]]
     """Of each subject, SHA-256 (hexadecimal) of this statement's id, U+001F and the identifier."""
     consent: str
-    on: date
+    day: date
     parameters: dict[str, int | str]
     facts: tuple[Known, ...]
     papers_asked: int

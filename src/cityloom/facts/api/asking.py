@@ -145,7 +145,7 @@ class Answerer:
                 planned = self._lists[asked.list]
                 problem = entering.fault(asked.list, planned.declared, asked.question, now, today)
             if problem is None:
-                found.append(Job(place, who, asked.question, planned, asked.question.on or today, asked.request))
+                found.append(Job(place, who, asked.question, planned, asked.question.day or today, asked.request))
             else:
                 answers[place] = problem
         return found
@@ -247,7 +247,7 @@ class Answerer:
             case=job.question.case,
             about=_about(draft),
             consent=job.question.consent.reference,
-            on=job.on,
+            day=job.on,
             parameters={each.name: each.value for each in declared.parameters},
             facts=tuple(told),
             papers_asked=draft.papers,

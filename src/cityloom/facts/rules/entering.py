@@ -62,6 +62,6 @@ def _consent(declared: FactList, question: Question, now: datetime) -> Problem |
 
 
 def _day(question: Question, today: date) -> Problem | None:
-    if question.on is not None and abs(question.on - today) > AROUND:
-        return Invalid("facts.day_too_far", day=question.on.isoformat(), days=AROUND.days)
+    if question.day is not None and abs(question.day - today) > AROUND:
+        return Invalid("facts.day_too_far", day=question.day.isoformat(), days=AROUND.days)
     return None
