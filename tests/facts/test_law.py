@@ -279,10 +279,13 @@ def test_a_grant_without_a_field_or_of_some_rows_only(city: City) -> None:
 
 def test_where_another_way_is_refused_a_fact_is_not_known_and_no_paper_is_asked_for(city: City) -> None:
     with city.instead("birth", none=True):
-        fact = city.facts(BO, [BEN])["guardianship"]
+        fact = city.facts(BO, [BEN], case="way-1")["guardianship"]
         registered = city.facts(AMY, [ANNA])["guardianship"]
     assert (fact["answer"], fact["code"], fact["paper"]) == ("unknown", "facts.way_refused", "")
     assert "Births of health" in fact["why"]
+    # in a way that cannot be judged no other source is looked into
+    looked = city.rows("SELECT DISTINCT dataset FROM sharing.use WHERE case_reference = 'way-1'")
+    assert ("residence_collected",) not in looked
     assert registered["answer"] == "yes"  # the household register says so
 
 

@@ -15,10 +15,11 @@ def tasks(sights: Sights, job: Job, grants: GrantsOf, datasets: Mapping[str, Dat
     lives = grants[job.who.organisation, job.planned.declared.purpose]
     for fact in job.facts:
         for number, way in enumerate(fact.ways):
-            for find in way.finds:
+            choices = [_choose(sights, job, lives, datasets[each.find.dataset], each, now) for each in way.finds]
+            looks = not any(choice.code for choice in choices)
+            for find, choice in zip(way.finds, choices, strict=True):
                 which = (fact.fact.name, number, find.name)
-                choice = _choose(sights, job, lives, datasets[find.find.dataset], find, now)
-                job.tasks[which] = Task(which, find, choice)
+                job.tasks[which] = Task(which, find, choice, looks)
 
 
 def _choose(

@@ -41,6 +41,8 @@ class Task(msgspec.Struct, frozen=True):
     which: Which
     planned: PlannedFind
     choice: Choice
+    looks: bool
+    """Whether it is looked for: in a way of which one source may not be asked, none is."""
 
 
 class Job:
@@ -118,7 +120,7 @@ class Gatherer:
         ready = []
         for job in jobs:
             for which, task in job.tasks.items():
-                if which in job.found or task.choice.code:
+                if which in job.found or not task.looks:
                     continue
                 find = task.planned.find
                 if find.dataset in self._stale or (task.planned.parts and find.dataset not in self._copies):
@@ -143,22 +145,12 @@ class Gatherer:
                 places.append((job, task, number, known[same]))
         records = self._verifier.records(tx, people, wanted, now) if wanted else []
         for job, task in ready:
-            job.held[task.which], job.found[task.which] = [], Found()
+            job.held[task.which], job.found[task.which] = [], Found(partial=_partial(task.choice))
         for job, task, number, place in places:
             self._add(job, task, {task.planned.find.of or "": number}, records[place])
         for job, task in ready:
-            self._settle(job, task, people)
-
-    def _settle(self, job: Job, task: Task, people: People) -> None:
-        name, find = task.planned.find.of or "", task.planned.find
-        subjects = job.subjects[name]
-        if not job.held[task.which]:
-            job.looked[task.which] = (subjects[0].value,)
-        nobody = frozenset(number for number, each in enumerate(subjects) if people.find(each) is None)
-        unknown = {name: nobody} if nobody and not find.links else {}
-        job.found[task.which] = msgspec.structs.replace(
-            job.found[task.which], unknown=unknown, partial=_partial(task.choice)
-        )
+            if not job.held[task.which]:
+                job.looked[task.which] = (job.subjects[task.planned.find.of or ""][0].value,)
 
     def _keyed(self, tx: Transaction, ready: Sequence[tuple[Job, Task]], people: People, now: datetime) -> None:
         looks: list[Look] = []

@@ -29,8 +29,6 @@ class Found(msgspec.Struct, frozen=True):
     """What a find came to."""
 
     pieces: tuple[Piece, ...] = ()
-    unknown: Mapping[str, frozenset[int]] = {}
-    """Persons that the register does not know by the identifier named."""
     stale: bool = False
     """The source missed its deadline, or its copy does not follow: it was not looked into."""
     partial: bool = False
@@ -116,8 +114,6 @@ def _ended(find: PlannedFind, found: Found, pieces: Sequence[Piece], persons: Ma
         return Verdict(Outcome.unknown, "facts.stale", find.name, persons)
     if pieces:
         return None
-    if any(persons.get(name) in which for name, which in found.unknown.items()):
-        return Verdict(Outcome.unknown, "facts.nobody", find.name, persons)
     if found.partial:
         return Verdict(Outcome.unknown, "facts.rows_hidden", find.name, persons)
     if find.complete:
