@@ -9,13 +9,13 @@ from psycopg.conninfo import make_conninfo
 
 from cityloom.appraisal.module import MODULE as APPRAISAL
 from cityloom.catalogue.module import MODULE as CATALOGUE
+from cityloom.console.module import MODULE as CONSOLE
 from cityloom.exchange.module import MODULE as EXCHANGE
 from cityloom.facts.module import MODULE as FACTS
 from cityloom.identity.module import MODULE as IDENTITY
 from cityloom.indicators.module import MODULE as INDICATORS
 from cityloom.kernel import access, gauges, jobs, lake, logfiles, migrate, outbox, packs, processes, secrets, words
 from cityloom.kernel.audit import api as audit
-from cityloom.kernel.audit import commands as audit_commands
 from cityloom.kernel.audit import keys
 from cityloom.kernel.calendar.rules import calendars
 from cityloom.kernel.calendar.spec import CalendarSpec
@@ -96,7 +96,6 @@ def listeners() -> list[Listener]:
 EVENTS_KEPT = timedelta(days=7)
 AUDIT = Module(
     "audit",
-    commands=audit_commands.app,
     jobs=(
         Job("seal", seal_audit, timedelta(seconds=1)),
         Job("forget_events", forget_events, timedelta(hours=1)),
@@ -134,6 +133,7 @@ MODULES: tuple[Module, ...] = (
     FACTS,
     INDICATORS,
     APPRAISAL,
+    CONSOLE,
 )
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS, MACHINE)))
 GAUGES = {f"{module.name}.{gauge.name}": gauge for module in MODULES for gauge in module.gauges}

@@ -1,33 +1,120 @@
-"""The `cityloom` command: data to stdout, talk to stderr, exit codes that mean something."""
+"""The `cityloom` command: data to stdout, talk to stderr, exit codes that mean something.
+
+What a command needs is imported when it is called: the whole city takes two seconds to load, and most commands only speak
+to one over HTTP.
+"""
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import msgspec
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-from cityloom import app as city
-from cityloom import backup, logs, supervise, systemd, upgrade
-from cityloom.bench.commands import bench, scale_commands
-from cityloom.demo import run as demonstration
-from cityloom.devtools import commands as devtools
-from cityloom.devtools import packs
-from cityloom.kernel import log, words
+from cityloom.kernel import words
 from cityloom.kernel.errors import Problem
-from cityloom.kernel.settings import load
 from cityloom.kernel.words import Text
-from cityloom.operation.contracts import ORDER
-from cityloom.status import look, show_status
 from cityloom.terminal import HINT, language
 
+GROUPS = (
+    "appraisal", "audit", "catalogue", "exchange", "identity", "indicators", "packs", "quality", "registers", "scale",
+    "sharing", "web",
+)  # fmt: skip
+SINGLE = ("backup", "bench", "bundle", "check", "logs", "restore", "systemd", "test", "upgrade")
+
 talk = Console(stderr=True)
+
+
+def group(name: str) -> typer.Typer:  # noqa: C901 - a list
+    """The commands of one module, or of work on CityLoom itself."""
+    match name:
+        case "appraisal":
+            from cityloom.appraisal.commands import app
+        case "audit":
+            from cityloom.kernel.audit.commands import app
+        case "catalogue":
+            from cityloom.catalogue.commands import app
+        case "exchange":
+            from cityloom.exchange.commands import app
+        case "identity":
+            from cityloom.identity.commands import app
+        case "indicators":
+            from cityloom.indicators.commands import app
+        case "packs":
+            from cityloom.devtools.packs import app
+        case "quality":
+            from cityloom.quality.commands import app
+        case "registers":
+            from cityloom.registers.commands import app
+        case "scale":
+            from cityloom.bench.commands import scale_commands as app
+        case "sharing":
+            from cityloom.sharing.commands import app
+        case "web":
+            from cityloom.devtools.web import app
+        case _:
+            raise LookupError(name)
+    return app
+
+
+def single(name: str) -> Callable[..., None]:
+    """A command that stands alone."""
+    command: Callable[..., None]
+    match name:
+        case "backup":
+            from cityloom.backup import backup as command
+        case "bench":
+            from cityloom.bench.commands import bench as command
+        case "bundle":
+            from cityloom.devtools.bundle import bundle as command
+        case "check":
+            from cityloom.devtools.commands import check as command
+        case "logs":
+            from cityloom.logs import logs as command
+        case "restore":
+            from cityloom.backup import restore as command
+        case "systemd":
+            from cityloom.systemd import systemd as command
+        case "test":
+            from cityloom.devtools.commands import run_tests as command
+        case "upgrade":
+            from cityloom.upgrade import upgrade as command
+        case _:
+            raise LookupError(name)
+    return command
+
+
+class Commands(TyperGroup):
+    """Those that are written here, and those that are loaded when they are called. Typer hides the classes of Click."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All names, in order."""
+        return sorted((*super().list_commands(ctx), *GROUPS, *SINGLE))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name."""
+        if cmd_name in GROUPS:
+            loaded = typer.main.get_command(group(cmd_name))
+            loaded.name = cmd_name
+            return loaded
+        if cmd_name in SINGLE:
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name, context_settings=PASSED_ON if cmd_name == "test" else None)(single(cmd_name))
+            return typer.main.get_command(alone)
+        return super().get_command(ctx, cmd_name)
+
+
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""What follows `test` goes to pytest."""
 cli = typer.Typer(
     name="cityloom",
     help="CityLoom (织城): one platform a city runs on.",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -44,6 +131,10 @@ def say(text: str) -> None:
 @cli.command()
 def serve(home: Home = None, port: Port = None) -> None:
     """Run the city: database, web and job workers, until Ctrl-C."""
+    from cityloom import supervise
+    from cityloom.kernel import log
+    from cityloom.kernel.settings import load
+
     settings = load(home=home, port=port)
     log.configure(settings.log_level, settings.logs, "serve")
     running = supervise.City(settings, say)
@@ -71,6 +162,11 @@ def demo(
     port: Port = None,
 ) -> None:
     """Build a sample city and deliver its departments' files through the public doors."""
+    from cityloom import supervise
+    from cityloom.demo import run as demonstration
+    from cityloom.kernel import log
+    from cityloom.kernel.settings import load
+
     settings = demonstration.settings(load(home=home, port=port, city=city_pack), home is None)
     log.configure("error")
     running = supervise.City(settings, say)
@@ -82,7 +178,9 @@ def demo(
         else:
             demonstration.show(result, talk)
         if not once:
+            accounts, password = demonstration.desks(running)
             say(f"The city is served at [bold]{running.url}[/bold]. Ctrl-C stops it.")
+            say(f"Sign in as {', '.join(accounts)}; the password of each is [bold]{password}[/bold].")
             running.run()
     finally:
         running.stop()
@@ -96,6 +194,10 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """How the city is. Exit code 0: all is well; 1: a warning; 2: an alarm, or something does not answer."""
+    from cityloom.kernel.settings import load
+    from cityloom.operation.contracts import ORDER
+    from cityloom.status import look, show_status
+
     settings = load(home=home, port=port)
     found = look(settings)
     if as_json:
@@ -119,21 +221,13 @@ def root(
     ] = False,
 ) -> None:
     """Hand the modules' commands the way to open a city: they cannot know how it is put together."""
-    context.obj = city.running_parts
+    context.obj = _running_parts
 
 
-cli.command()(backup.backup)
-cli.command()(backup.restore)
-cli.command()(upgrade.upgrade)
-cli.command()(logs.logs)
-cli.command()(systemd.systemd)
-cli.command()(bench)
-devtools.register(cli)
-cli.add_typer(packs.commands, name="packs")
-cli.add_typer(scale_commands, name="scale")
-for module in city.MODULES:
-    if module.commands is not None:
-        cli.add_typer(module.commands, name=module.name)
+def _running_parts(*given: Any, **named: Any) -> Any:
+    from cityloom.app import running_parts
+
+    return running_parts(*given, **named)
 
 
 ERROR = Text("error:", "错误：")
@@ -148,7 +242,7 @@ def main() -> None:
     try:
         cli()
     except Problem as problem:
-        texts = words.load(city.PACKAGES)
+        texts = words.everything()
         detail, remedy = texts.problem(problem, language())
         talk.print(f"[red]{ERROR.of(language())}[/red] {detail}", highlight=False)
         if remedy:

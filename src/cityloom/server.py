@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from typing import Any, cast
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -27,7 +28,9 @@ def make_app(parts: Parts) -> Litestar:
         route_handlers=[Router(path="/", route_handlers=routes)],
         state=State({"parts": parts}),
         exception_handlers={Exception: http.answer_problem},
-        compression_config=CompressionConfig(backend="gzip", minimum_size=2000, exclude=["/changes", "/records"]),
+        compression_config=CompressionConfig(
+            backend="gzip", minimum_size=2000, exclude=["/changes", "/records", "^/console"]
+        ),
         on_shutdown=[_close],
         openapi_config=OpenAPIConfig(
             title="CityLoom 织城",
@@ -50,6 +53,12 @@ def make_app(parts: Parts) -> Litestar:
     # outermost, since middleware of Litestar never hears of requests that no route answers
     app.asgi_handler = http.number_requests(app.asgi_handler)
     return app
+
+
+def description() -> dict[str, Any]:
+    """The API's description (OpenAPI 3.1), for what is made from it; no city need run."""
+    app = make_app(cast(Parts, None))  # routes alone are looked at
+    return openapi.mended(app.openapi_schema.to_schema())
 
 
 def _close(app: Litestar) -> None:

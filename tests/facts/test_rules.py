@@ -15,7 +15,13 @@ from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
 
 SCOPE = Scope(frozenset({"on", "age", "guardians"}), {"one": frozenset({"born", "share", "name", "month", "paid"})})
-RECORD: dict[str, Any] = {"born": date(2020, 3, 31), "share": Decimal("50.00"), "name": "Amy ", "month": "2026-02", "paid": None}
+RECORD: dict[str, Any] = {
+    "born": date(2020, 3, 31),
+    "share": Decimal("50.00"),
+    "name": "Amy ",
+    "month": "2026-02",
+    "paid": None,
+}
 
 
 def value(text: str, **changed: Any) -> Any:

@@ -61,10 +61,12 @@ def figures(protected: pa.Table, level: str, parameters: Parameters) -> pa.Table
 
     Takes community, cell, class, persons; gives area, class ("" for all together), persons (null where hidden).
     """
-    if level == "grid":
-        area = pc.cast(protected["cell"], pa.string())
-    else:
-        area = pc.utf8_slice_codeunits(protected["community"], 0, LEVELS[level])
+    length = LEVELS.get(level)
+    area = (
+        protected["cell"].cast(pa.string())
+        if length is None
+        else pc.utf8_slice_codeunits(protected["community"], 0, length)
+    )
     cells = pa.table({"area": area, "class": protected["class"], "persons": protected["persons"]})
     both = pa.concat_tables([cells, cells.set_column(1, "class", pa.array([""] * len(cells), pa.string()))])
     return shown(both, ("area", "class"), parameters)

@@ -300,10 +300,8 @@ def persons(sources: Sources, parameters: Parameters) -> Table:
     )  # fmt: skip
     resident = held.school | held.payer | held.rental
     related = held.linked | held.transacted
-    if parameters.third_class == "conjunction":
-        managed = held.short & held.collected & related
-    else:
-        managed = held.short | held.collected | related
+    every, some = held.short & held.collected & related, held.short | held.collected | related
+    managed = every if parameters.third_class == "conjunction" else some
     counted = ibis.cases((held.registered, "H"), (resident, "R"), (managed, "N"))
     rules = ("school", "payer", "rental", "short", "collected", "linked", "transacted")
     return held.mutate(**{"class": counted}).filter(_["class"].notnull()).select("person", "class", *rules, "place")

@@ -1,6 +1,6 @@
 """Appraisal's manifest."""
 
-from cityloom.appraisal import commands, jobs, routes, spec
+from cityloom.appraisal import jobs, routes, spec
 from cityloom.kernel.manifest import Listener, Module
 from cityloom.kernel.packs import Packs
 
@@ -15,7 +15,6 @@ def check(packs: Packs) -> None:
 MODULE = Module(
     name="appraisal",
     routes=routes.ROUTES,
-    commands=commands.app,
     listeners=(Listener("appraisal.deadlines", ("flow.notice", "flow.recounted"), jobs.hear),),
     check=check,
 )

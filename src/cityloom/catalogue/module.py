@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from cityloom.catalogue import api, commands, jobs, routes
+from cityloom.catalogue import api, jobs, routes
 from cityloom.catalogue.events import CatalogueChanged
 from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
 from cityloom.kernel.manifest import Job, Listener, Module
@@ -10,7 +10,6 @@ from cityloom.kernel.manifest import Job, Listener, Module
 MODULE = Module(
     name="catalogue",
     routes=routes.ROUTES,
-    commands=commands.app,
     jobs=(
         Job("bring_into_force", jobs.bring_into_force, timedelta(minutes=10)),
         Job("count_terms", jobs.count_terms, timedelta(days=1)),

@@ -19,6 +19,7 @@ from cityloom import app, client
 from cityloom.demo import admission as admissions
 from cityloom.demo import people as people_found
 from cityloom.demo import share
+from cityloom.demo.desks import furnish
 from cityloom.identity.api import organisations, services
 from cityloom.identity.contracts import OrganisationKind
 from cityloom.kernel import jobs, log
@@ -162,6 +163,12 @@ def _admit(url: str, tokens: "Tokens", plan: samplecity.Plan, now: datetime) -> 
             share.wait_for_copy(door, dataset)
     with closing(client.Exchange(url, tokens.of(admissions.ASKER), patience=600)) as asker:
         return admissions.ask(asker, planned, now)
+
+
+def desks(city: City) -> tuple[list[str], str]:
+    """Accounts for people who want to look at the running demo, and their password."""
+    with opened(city) as parts:
+        return furnish(parts, city.url)
 
 
 def _know(

@@ -10,12 +10,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cityloom.devtools import bundle, reference
+from cityloom.devtools import reference
 from cityloom.devtools.checkout import checkout, say
 from cityloom.kernel import settings
 
 PROCESSES = "2"
-PYTEST_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -54,18 +53,13 @@ def run_tests(
     root = checkout("test")
     sound = _all_pass(root, steps(fix=False))
     chosen = [] if full else ["-m", "not full"]
-    command = [sys.executable, "-m", "pytest", "-n", PROCESSES, *chosen, *context.args]
+    # a file goes to one process whole, so that what its tests share is made once
+    spread = ("-n", PROCESSES, "--dist", "loadfile")
+    command = [sys.executable, "-m", "pytest", *spread, *chosen, *context.args]
     passed = subprocess.run(command, cwd=root, env=_environment(), check=False).returncode == 0
     if not sound:
         say("the tests ran, but the check before them failed (see above)")
     raise typer.Exit(0 if sound and passed else 1)
-
-
-def register(cli: typer.Typer) -> None:
-    """Add the verbs to the command line."""
-    cli.command()(check)
-    cli.command()(bundle.bundle)
-    cli.command(name="test", context_settings=PYTEST_ARGUMENTS)(run_tests)
 
 
 def _all_pass(root: Path, todo: list[Step]) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from cityloom import app
+from cityloom import app as city
 from cityloom.exchange.api import deliveries, reading, spool
 from cityloom.exchange.contracts import Declaration, Mode, Receipt
 from cityloom.kernel import packs, words
@@ -20,7 +20,7 @@ from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.packs import Pack, Packs
 from cityloom.kernel.settings import Settings, load
 
-commands = typer.Typer(help="Write, check and try packs.", no_args_is_help=True)
+app = typer.Typer(help="Write, check and try packs.", no_args_is_help=True)
 talk = Console(stderr=True)
 
 Folder = Annotated[Path | None, typer.Option("--in", help="Folder of packs, beside the shipped ones.")]
@@ -88,7 +88,7 @@ EXPECT = """\
 README = "# {name}\n\nWhat this pack gives a city, for a reader who does not code.\n"
 
 
-@commands.command()
+@app.command()
 def new(name: str, keeper: Annotated[str, typer.Option(help="Organisation that keeps its datasets.")] = "platform",
         folder: Folder = None) -> None:  # fmt: skip
     """A new pack with one dataset, a sample and what it must come to: it passes `check` and `try` as it is."""
@@ -109,7 +109,7 @@ def new(name: str, keeper: Annotated[str, typer.Option(help="Organisation that k
     sys.stdout.write(f"{root}\n")
 
 
-@commands.command()
+@app.command()
 def check(name: str, folder: Folder = None) -> None:
     """Hold a pack against its rules. Exit code 1 when one is not met."""
     settings = _settings(folder, name)
@@ -125,8 +125,8 @@ def check(name: str, folder: Folder = None) -> None:
 def _faults(active: Packs, pack: Pack) -> dict[str, str]:
     """What is wrong, by rule."""
     failed: dict[str, str] = {}
-    texts = words.load(app.PACKAGES)
-    for module in app.MODULES:
+    texts = words.load(city.PACKAGES)
+    for module in city.MODULES:
         if module.check:
             try:
                 module.check(active)
@@ -144,12 +144,12 @@ def _faults(active: Packs, pack: Pack) -> dict[str, str]:
     return failed
 
 
-@commands.command("try")
+@app.command("try")
 def try_out(name: str, folder: Folder = None) -> None:
     """Deliver the pack's samples to a scratch city and compare with samples/expect.yaml. Exit code 1 on a difference."""
     with tempfile.TemporaryDirectory(prefix="cityloom-try-") as home:
         settings = msgspec.structs.replace(_settings(folder, name), home=Path(home))
-        with app.running_parts(settings, lambda text: talk.print(text, highlight=False)) as parts:
+        with city.running_parts(settings, lambda text: talk.print(text, highlight=False)) as parts:
             ctx = platform_context(parts, "try")
             # a city's code lists are narrower than the samples of the packs it stands on, which name other places
             alone = ctx.packs.named(name).manifest.city

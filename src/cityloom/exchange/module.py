@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from cityloom.exchange import commands, jobs, routes
+from cityloom.exchange import jobs, routes
 from cityloom.exchange.api import gate, gauges, pulls
 from cityloom.kernel.context import Context
 from cityloom.kernel.manifest import Job, Module
@@ -17,7 +17,6 @@ def install(ctx: Context) -> None:
 MODULE = Module(
     name="exchange",
     routes=routes.ROUTES,
-    commands=commands.app,
     jobs=(
         Job("process", jobs.process),
         Job("sweep", jobs.sweep, timedelta(seconds=5)),

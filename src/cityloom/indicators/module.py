@@ -1,6 +1,6 @@
 """Indicators' manifest."""
 
-from cityloom.indicators import commands, routes
+from cityloom.indicators import routes
 from cityloom.kernel.manifest import Module
 
-MODULE = Module(name="indicators", routes=routes.ROUTES, commands=commands.app)
+MODULE = Module(name="indicators", routes=routes.ROUTES)

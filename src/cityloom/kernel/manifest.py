@@ -55,8 +55,6 @@ class Module(msgspec.Struct, frozen=True):
 
     name: str
     routes: Sequence[BaseRouteHandler | Any] = ()
-    commands: Any = None
-    """A typer.Typer, shown as `cityloom <name> …`; Any, so that the server need not import Typer."""
     jobs: tuple[Job, ...] = ()
     listeners: tuple[Listener, ...] = ()
     gauges: tuple[Gauge, ...] = ()

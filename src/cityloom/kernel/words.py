@@ -56,6 +56,12 @@ def load(packages: Iterable[str]) -> Words:
     return Words(texts)
 
 
+def everything() -> Words:
+    """The texts of all modules, switched on or not: for a command that imports none of them."""
+    modules = (entry for entry in resources.files("cityloom").iterdir() if entry.is_dir() and _sources(entry))
+    return load(f"cityloom.{module.name}" for module in modules)
+
+
 def _sources(folder: Traversable) -> list[Traversable]:
     single, several = folder / "words.yaml", folder / "words"
     found = [single] if single.is_file() else []

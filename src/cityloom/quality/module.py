@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from cityloom.kernel.manifest import Job, Listener, Module
 from cityloom.kernel.packs import Packs
-from cityloom.quality import commands, jobs, routes, spec
+from cityloom.quality import jobs, routes, spec
 
 
 def check(packs: Packs) -> None:
@@ -16,7 +16,6 @@ def check(packs: Packs) -> None:
 MODULE = Module(
     name="quality",
     routes=routes.ROUTES,
-    commands=commands.app,
     jobs=(
         Job("follow", jobs.follow, timedelta(seconds=5)),
         Job("close", jobs.close, timedelta(minutes=1)),

@@ -140,6 +140,28 @@ class Evidence(msgspec.Struct, frozen=True):
     left: tuple[Any, ...]
     right: tuple[Any, ...]
     agree: bool
+    level: str = ""
+    """How far the two agree, in words, where the linkage compared them."""
+    weight: float | None = None
+    """Bits for (positive) or against (negative) their being one: each doubles or halves the odds."""
+
+
+class Sign(msgspec.Struct, frozen=True, array_like=True):
+    """What one field said to the linkage about a pair."""
+
+    field: str
+    level: str
+    weight: float
+
+
+class Scored(msgspec.Struct, frozen=True):
+    """A pair that may be one, why it is asked about, and what each field said."""
+
+    left: int
+    right: int
+    probability: float
+    why: str
+    signs: tuple[Sign, ...] = ()
 
 
 class DoubtState(StrEnum):

@@ -3,13 +3,12 @@
 from datetime import timedelta
 
 from cityloom.kernel.manifest import Job, Module
-from cityloom.registers import commands, jobs, routes, spec
+from cityloom.registers import jobs, routes, spec
 from cityloom.registers.api import following
 
 MODULE = Module(
     name="registers",
     routes=routes.ROUTES,
-    commands=commands.app,
     jobs=(
         Job("follow", jobs.follow, timedelta(seconds=1)),
         Job("link", jobs.link),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from cityloom.kernel.manifest import Job, Listener, Module
 from cityloom.kernel.packs import Packs
-from cityloom.sharing import commands, jobs, routes, spec
+from cityloom.sharing import jobs, routes, spec
 from cityloom.sharing.api import gauges
 
 
@@ -18,7 +18,6 @@ def check(packs: Packs) -> None:
 MODULE = Module(
     name="sharing",
     routes=routes.ROUTES,
-    commands=commands.app,
     jobs=(
         Job("follow", jobs.follow, timedelta(seconds=1)),
         Job("rebuild", jobs.rebuild),

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
-import rjieba
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 RUN = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+")
@@ -53,6 +52,8 @@ def pairs(run: str) -> list[str]:
 
 def words(run: str) -> list[str]:
     """The words of a run of Han characters, those of two and more characters."""
+    import rjieba  # here: it makes its dictionary ready when it is loaded
+
     return [word for word in rjieba.cut_for_search(run) if len(word) > 1]
 
 

@@ -1,15 +1,12 @@
 """How a model of a pack is run over the city's datasets: in the platform's name, after the policies have permitted it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import ibis
 import msgspec
 import pyarrow as pa
-from ibis.expr.types import Table
 
 from cityloom.exchange.api import tables
 from cityloom.exchange.contracts import StateTable
@@ -20,6 +17,9 @@ from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION
 from cityloom.kernel.errors import Invalid
+
+if TYPE_CHECKING:  # Ibis is loaded by who computes: every start of a process would pay for it
+    from ibis.expr.types import Table
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -54,8 +54,10 @@ def states(ctx: Context, datasets: Sequence[str]) -> list[StateTable]:
     return tables.states(ctx, datasets)
 
 
-def sources(cursor: duckdb.DuckDBPyConnection, found: Sequence[StateTable]) -> dict[str, Table]:
+def sources(cursor: duckdb.DuckDBPyConnection, found: Sequence[StateTable]) -> dict[str, "Table"]:
     """The datasets as tables of Ibis."""
+    import ibis
+
     given = {}
     for each in found:
         catalogue, database, name = each.table
@@ -64,21 +66,20 @@ def sources(cursor: duckdb.DuckDBPyConnection, found: Sequence[StateTable]) -> d
     return given
 
 
-def table(name: str, of: pa.Table) -> Table:
+def table(name: str, of: pa.Table) -> "Table":
     """A table of ours that a statement may name; hand it to `run` under this name."""
+    import ibis
+
     return ibis.table(ibis.Schema.from_pyarrow(of.schema), name=name)
 
 
 def run(
-    cursor: duckdb.DuckDBPyConnection, expression: Table, ours: Mapping[str, pa.Table] | None = None
+    cursor: duckdb.DuckDBPyConnection, expression: "Table", ours: Mapping[str, pa.Table] | None = None
 ) -> pa.Table:  # fmt: skip
     """What an expression comes to on DuckDB, over the lake and these tables."""
+    import ibis
+
     found = store.run(cursor, str(ibis.to_sql(expression, dialect="duckdb")), ours)
     for name in ours or ():
         cursor.unregister(name)
     return found
-
-
-def day(given: Mapping[str, Any], on: date) -> dict[str, Any]:
-    """Parameters of a model that has a reference date."""
-    return {**given, "on": on}

@@ -16,6 +16,7 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound
 from cityloom.registers import spec
 from cityloom.registers.api import stewarding
+from cityloom.registers.contracts import Scored, Sign
 from cityloom.registers.linkage import link as linking
 from cityloom.registers.linkage.model import ALWAYS, Linked, Model
 from cityloom.registers.linkage.model import Field as ModelField
@@ -24,7 +25,6 @@ from cityloom.registers.spec import Linkage, Register
 from cityloom.registers.store import decisions as decision_store
 from cityloom.registers.store import feeds as feed_store
 from cityloom.registers.store import linkage as store
-from cityloom.registers.store.decisions import NewDoubt
 from cityloom.registers.store.feeds import FeedRow
 from cityloom.registers.store.linkage import Column, Link, LinkageRow
 
@@ -134,9 +134,10 @@ def _write(ctx: Context, name: str, records: pa.Table, linked: Linked, row: Link
             moved = store.join(tx, name, page, now)
             ctx.record(tx, "registers.linked", f"register:{name}", links=len(page), records=moved)
     into = dict(links)
-    doubts = linkage_rules.doubts(_scored(linked.doubts, "linkage"), _scored(linked.conflicts, "identifier"), into)
+    doubtful = _scored(linked.doubts, "linkage", linked.fields)
+    doubts = linkage_rules.doubts(doubtful, _scored(linked.conflicts, "identifier"), into)
     with ctx.begin() as tx:
-        decision_store.ask(tx, name, [NewDoubt(*each) for each in doubts], now)
+        decision_store.ask(tx, name, doubts, now)
         store.keep(tx, name, row, now)
 
 
@@ -145,9 +146,14 @@ def _groups(linked: Linked) -> list[tuple[int, int]]:
     return [(int(record), int(cluster)) for record, cluster in zip(columns["record"], columns["cluster"], strict=True)]
 
 
-def _scored(pairs: pa.Table, why: str) -> list[tuple[int, int, float, str]]:
-    found = pairs.select(["left", "right", "probability"]).to_pylist()
-    return [(int(each["left"]), int(each["right"]), each["probability"], why) for each in found]
+def _scored(pairs: pa.Table, why: str, fields: tuple[str, ...] = ()) -> list[Scored]:
+    return [
+        Scored(
+            int(pair["left"]), int(pair["right"]), pair["probability"], why,
+            tuple(Sign(name, pair[f"{name}__level"], pair[f"{name}__weight"]) for name in fields),
+        )
+        for pair in pairs.to_pylist()
+    ]  # fmt: skip
 
 
 def _lane(register: str) -> str:

@@ -17,7 +17,19 @@ from cityloom.kernel.db import EVERY_ORGANISATION, PLATFORM, Scope, Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
 from cityloom.registers import spec
 from cityloom.registers.api.reading import resource, source_of
-from cityloom.registers.contracts import Decision, Doubt, DoubtState, Evidence, Merge, Pair, Ruling, Split, Undo
+from cityloom.registers.contracts import (
+    Decision,
+    Doubt,
+    DoubtState,
+    Evidence,
+    Merge,
+    Pair,
+    Ruling,
+    Scored,
+    Sign,
+    Split,
+    Undo,
+)
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
 from cityloom.registers.spec import Register
@@ -25,7 +37,7 @@ from cityloom.registers.store import claims as claim_store
 from cityloom.registers.store import decisions as store
 from cityloom.registers.store import feeds as feed_store
 from cityloom.registers.store.claims import NewReading
-from cityloom.registers.store.decisions import DecisionRow, DoubtRow, NewDecision, NewDoubt
+from cityloom.registers.store.decisions import DecisionRow, DoubtRow, NewDecision
 
 STEWARD = "registers.steward"
 PURPOSE = "register_stewardship"
@@ -64,7 +76,14 @@ def _evidence(ctx: Context, tx: Transaction, register: Register, row: DoubtRow) 
         source = source_of(claim, excerpts.facts(ctx, feed.dataset))
         sides[claim.place].append(Said(declared, source, msgspec.json.decode(claim.record, type=dict[str, Any])))
     titles = {each.name: each.title for each in register.identifiers}
-    return survivorship.evidence(register, sides[0], sides[1], titles, ctx.language)
+    found = survivorship.evidence(register, sides[0], sides[1], titles, ctx.language)
+    signs = {each.field: each for each in msgspec.json.decode(row.signs, type=tuple[Sign, ...])}
+    return tuple(_weighed(ctx, each, signs[each.name]) if each.name in signs else each for each in found)
+
+
+def _weighed(ctx: Context, evidence: Evidence, sign: Sign) -> Evidence:
+    level = ctx.parts.words.say(f"registers.level_{sign.level}", ctx.language)
+    return msgspec.structs.replace(evidence, level=level, weight=round(sign.weight, 1))
 
 
 def _keep(ctx: Context, tx: Transaction, register: Register, row: DoubtRow, fields: tuple[str, ...]) -> None:
@@ -118,7 +137,7 @@ def ask(ctx: Context, register: str, pair: Pair) -> Doubt:
             for entity in (first, second):
                 if not store.standing(tx, register, entity):
                     raise NotFound("registers.entity_empty", id=ids.show(declared, entity))
-            store.ask(tx, register, [NewDoubt(first, second, EVEN, "steward")], ctx.clock.now())
+            store.ask(tx, register, [Scored(first, second, EVEN, "steward")], ctx.clock.now())
             row = store.doubt_between(tx, first, second)
             ctx.record(tx, "registers.doubt_asked", f"doubt:{row.id if row else 0}")
     if row is None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cityloom.registers.linkage import blocking, clustering, kinds, prepare, scoring, training
 from cityloom.registers.linkage.clustering import IDENTITY, Edges, Rows
-from cityloom.registers.linkage.model import Evidence, Linked, Model, Trained
+from cityloom.registers.linkage.model import Linked, Model, Trained
 from cityloom.registers.linkage.prepare import Limits
 
 NOTHING = "SELECT 0 AS first, 0 AS row WHERE false"
@@ -243,21 +243,6 @@ def _conflicts(connection: duckdb.DuckDBPyConnection, model: Model, table: str) 
         'SELECT DISTINCT a."left", a."right", a.p AS probability FROM apart a JOIN owners v ON v.first = a.one'
         " JOIN owners w ON w.first = a.two AND w.kind = v.kind WHERE w.number <> v.number ORDER BY ALL"
     ).to_arrow_table()
-
-
-def evidence(
-    linked: Linked, place: int, model: Model, records: dict[str, dict[str, str | None]]
-) -> tuple[Evidence, ...]:
-    """What each field says about the pair at `place` of `linked.pairs`; `records` holds the given values by key."""
-    row = linked.pairs.slice(place, 1).to_pylist()[0]
-    left, right = records[row["left"]], records[row["right"]]
-    found = [
-        Evidence(
-            field.name, row[f"{field.name}__level"], row[f"{field.name}__weight"], left[field.name], right[field.name]
-        )
-        for field in model.fields
-    ]
-    return tuple(sorted(found, key=lambda each: -abs(each.weight)))
 
 
 def write(trained: Trained) -> bytes:

@@ -73,17 +73,6 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
     records: int
 
 
-class Evidence(msgspec.Struct, frozen=True):
-    """What one field says about a pair; `level` is a key of `levels.yaml`, which has its words in both languages."""
-
-    field: str
-    level: str
-    weight: float
-    """Bits for (positive) or against (negative) one."""
-    left: str | None
-    right: str | None
-
-
 class Linked(msgspec.Struct, frozen=True, kw_only=True):
     """What was found."""
 
@@ -98,6 +87,11 @@ class Linked(msgspec.Struct, frozen=True, kw_only=True):
     trained: Trained
     compared: int
     """Pairs that were looked at."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields that were compared."""
+        return tuple(each.removesuffix("__level") for each in self.pairs.column_names if each.endswith("__level"))
 
     @property
     def doubts(self) -> pa.Table:

@@ -80,6 +80,7 @@ CREATE TABLE registers.doubt (
     right_entity bigint NOT NULL,
     probability double precision NOT NULL,
     why text NOT NULL,
+    signs jsonb NOT NULL DEFAULT '[]',          -- what each field said to the linkage: name, level of agreement, bits
     state text NOT NULL DEFAULT 'open',
     opened_at timestamptz NOT NULL,
     decided_at timestamptz,

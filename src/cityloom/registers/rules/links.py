@@ -2,6 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+import msgspec
+
+from cityloom.registers.contracts import Scored
+
 
 def links(
     groups: Iterable[tuple[int, int]], identified: Collection[int], apart: Collection[tuple[int, int]]
@@ -27,15 +31,12 @@ def links(
     return found
 
 
-def doubts(
-    doubtful: Sequence[tuple[int, int, float, str]], conflicting: Sequence[tuple[int, int, float, str]],
-    into: Mapping[int, int],
-) -> list[tuple[int, int, float, str]]:  # fmt: skip
+def doubts(doubtful: Sequence[Scored], conflicting: Sequence[Scored], into: Mapping[int, int]) -> list[Scored]:
     """Pairs to ask about, the smaller number first, each once with its highest probability, after what was linked."""
-    found: dict[tuple[int, int], tuple[int, int, float, str]] = {}
-    for left, right, probability, why in (*conflicting, *doubtful):
-        first, second = sorted((into.get(left, left), into.get(right, right)))
+    found: dict[tuple[int, int], Scored] = {}
+    for pair in (*conflicting, *doubtful):
+        first, second = sorted((into.get(pair.left, pair.left), into.get(pair.right, pair.right)))
         known = found.get((first, second))
-        if first != second and (known is None or known[2] < probability):
-            found[first, second] = (first, second, probability, why)
+        if first != second and (known is None or known.probability < pair.probability):
+            found[first, second] = msgspec.structs.replace(pair, left=first, right=second)
     return list(found.values())

@@ -6,11 +6,10 @@ from datetime import datetime
 import msgspec
 
 from cityloom.kernel.db import Transaction
-from cityloom.registers.contracts import STEWARD
+from cityloom.registers.contracts import STEWARD, Scored
 
-DOUBT = (
-    """id, register, left_entity, right_entity, probability, why, state, opened_at, decided_at, decided_by, reason"""
-)
+DOUBT = """id, register, left_entity, right_entity, probability, why, state, opened_at, decided_at, decided_by, reason,
+    signs::text AS signs"""
 DECISION = """d.id, d.register, d.kind, d.from_entity, d.into_entity, d.at, d.by, d.reason, d.undoes, u.id AS undone_by,
     (SELECT count(*) FROM registers.moved m WHERE m.decision = d.id) AS records"""
 DECISIONS = "registers.decision d LEFT JOIN registers.decision u ON u.undoes = d.id"
@@ -30,15 +29,8 @@ class DoubtRow(msgspec.Struct, frozen=True):
     decided_at: datetime | None
     decided_by: str
     reason: str
-
-
-class NewDoubt(msgspec.Struct, frozen=True):
-    """Two entities that may be one, the smaller number first."""
-
-    left: int
-    right: int
-    probability: float
-    why: str
+    signs: str
+    """JSON: a list of Sign."""
 
 
 class DecisionRow(msgspec.Struct, frozen=True):
@@ -86,15 +78,16 @@ class Move(msgspec.Struct, frozen=True):
     into_entity: int
 
 
-def ask(tx: Transaction, register: str, doubts: Sequence[NewDoubt], now: datetime) -> int:
+def ask(tx: Transaction, register: str, doubts: Sequence[Scored], now: datetime) -> int:
     """Open doubts; a pair that was asked about before is not asked about again. How many are new."""
     return tx.execute(
-        """INSERT INTO registers.doubt (register, left_entity, right_entity, probability, why, opened_at)
-           SELECT %s, (e ->> 0)::bigint, (e ->> 1)::bigint, (e ->> 2)::float8, e ->> 3, %s
+        """INSERT INTO registers.doubt (register, left_entity, right_entity, probability, why, opened_at, signs)
+           SELECT %s, (e ->> 'left')::bigint, (e ->> 'right')::bigint, (e ->> 'probability')::float8, e ->> 'why', %s,
+             e -> 'signs'
            FROM jsonb_array_elements(%s::jsonb) AS t (e)
-           ON CONFLICT (left_entity, right_entity) DO UPDATE SET probability = excluded.probability
+           ON CONFLICT (left_entity, right_entity) DO UPDATE SET probability = excluded.probability, signs = excluded.signs
            WHERE doubt.state = 'open' AND doubt.probability <> excluded.probability""",
-        [register, now, msgspec.json.encode([(d.left, d.right, d.probability, d.why) for d in doubts]).decode()],
+        [register, now, msgspec.json.encode(doubts).decode()],
     )
 
 

@@ -12,6 +12,7 @@ from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NotFound, Refu
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Act as FlowAct
 from cityloom.kernel.flow.contracts import Standing
+from cityloom.kernel.flow.spec import Definition
 from cityloom.sharing import spec
 from cityloom.sharing.api import grants, parties
 from cityloom.sharing.contracts import Act, Notice, Request, Terms, Wish
@@ -210,3 +211,8 @@ def _found(tx: Transaction, id: str) -> RequestRow:
     if row is None:
         raise NotFound("sharing.request_unknown", request=id)
     return row
+
+
+def flows(ctx: Context) -> tuple[Definition, ...]:
+    """How requests and grants go in this city, with the words for their states and moves."""
+    return tuple(spec.flow(ctx.packs, kind) for kind in spec.FILES)

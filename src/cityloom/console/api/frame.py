@@ -1,0 +1,10 @@
+"""What stands around every page."""
+
+from cityloom.console.contracts import Frame
+from cityloom.kernel.context import Context
+from cityloom.sharing.api import requests
+
+
+def frame(ctx: Context) -> Frame:
+    """The city and its flows. For whoever is signed in."""
+    return Frame(ctx.packs.named(ctx.settings.city).manifest.title, requests.flows(ctx))

@@ -1,0 +1,45 @@
+"""What needs the caller today, gathered from the modules as the policies let the caller see it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from cityloom.console.contracts import KeptDataset, Task, TaskKind, Today
+from cityloom.exchange.api import figures, reading, upkeep
+from cityloom.kernel.context import Context
+from cityloom.sharing.api import requests
+
+MOST = 1000
+"""Requests that are looked at; who has more waiting has another trouble."""
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def today(ctx: Context) -> Today:
+    """What waits for the caller's organisation, and the datasets that it keeps."""
+    ours = ctx.principal.organisation
+    asked = [each for each in requests.listing(ctx, "asked", "", "", MOST) if each.keeper == ours]
+    offered = [each for each in requests.listing(ctx, "offered", "", "", MOST) if each.organisation == ours]
+    overdue = [each for each in upkeep.overdue(ctx) if each.settled_at is None and each.organisation == ours]
+    tasks = [
+        _task("decide_requests", (each.due_at for each in asked)),
+        _task("answer_offers", (each.due_at for each in offered)),
+        _task("deliver", (each.due_at for each in overdue)),
+    ]
+    waiting = sorted((task for task in tasks if task.count), key=lambda task: task.due_at or NEVER)
+    return Today(tuple(waiting), _datasets(ctx, ours))
+
+
+def _task(kind: TaskKind, deadlines: Iterable[datetime | None]) -> Task:
+    found = list(deadlines)
+    return Task(kind, len(found), min((each for each in found if each is not None), default=None))
+
+
+def _datasets(ctx: Context, organisation: str) -> tuple[KeptDataset, ...]:
+    last = figures.last_handed(ctx, ctx.clock.now())
+    return tuple(
+        KeptDataset(
+            state.name, state.title, last[state.name].id if state.name in last else "",
+            last[state.name].received_at if state.name in last else None,
+        )
+        for state in reading.datasets(ctx)
+        if state.keeper == organisation
+    )  # fmt: skip

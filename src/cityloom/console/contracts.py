@@ -1,0 +1,54 @@
+"""What the console is told that no other door tells."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from cityloom.kernel.flow.spec import Definition
+from cityloom.kernel.words import Text
+
+TaskKind = Literal["decide_requests", "answer_offers", "deliver"]
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What stands around every page: the city, and the flows with the words for their states and moves."""
+
+    city: Text
+    flows: tuple[Definition, ...]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """Work of one kind that waits for the caller's organisation."""
+
+    kind: TaskKind
+    count: int
+    due_at: datetime | None
+    """The earliest deadline among them."""
+
+
+class KeptDataset(msgspec.Struct, frozen=True):
+    """A dataset of the caller's organisation, and what was accepted last."""
+
+    name: str
+    title: str
+    delivery: str
+    received_at: datetime | None
+
+
+class Today(msgspec.Struct, frozen=True):
+    """What needs the caller, the most urgent first, and what the organisation keeps."""
+
+    tasks: tuple[Task, ...]
+    datasets: tuple[KeptDataset, ...]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A built file of the console."""
+
+    content: bytes
+    media: str
+    encoding: str
+    """gzip, or empty."""
+    lasting: bool
+    """Whether its name changes with its content, so that a browser may keep it."""
