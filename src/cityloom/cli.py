@@ -22,7 +22,7 @@ from cityloom.kernel.words import Text
 from cityloom.terminal import HINT, language
 
 GROUPS = (
-    "appraisal", "audit", "catalogue", "exchange", "identity", "indicators", "packs", "quality", "registers", "scale",
+    "appraisal", "audit", "catalogue", "exchange", "facts", "identity", "indicators", "packs", "quality", "registers", "scale",
     "sharing", "web",
 )  # fmt: skip
 SINGLE = ("backup", "bench", "bundle", "check", "logs", "restore", "systemd", "test", "upgrade")
@@ -41,6 +41,8 @@ def group(name: str) -> typer.Typer:  # noqa: C901 - a list
             from cityloom.catalogue.commands import app
         case "exchange":
             from cityloom.exchange.commands import app
+        case "facts":
+            from cityloom.facts.commands import app
         case "identity":
             from cityloom.identity.commands import app
         case "indicators":
