@@ -24,8 +24,8 @@ from scratch import Scratch
 
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
-    "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.topics",
-    "cityloom.indicators", "cityloom.appraisal", "cityloom.console",
+    "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.facts",
+    "cityloom.topics", "cityloom.indicators", "cityloom.appraisal", "cityloom.console",
 )  # fmt: skip
 TEMPLATE = "migrated"
 REAL_HASHES = passwords.HASHER, passwords.DECOY

@@ -12,6 +12,7 @@ from cityloom.appraisal.module import MODULE as APPRAISAL
 from cityloom.catalogue.module import MODULE as CATALOGUE
 from cityloom.console.module import MODULE as CONSOLE
 from cityloom.exchange.module import MODULE as EXCHANGE
+from cityloom.facts.module import MODULE as FACTS
 from cityloom.identity.module import MODULE as IDENTITY
 from cityloom.indicators.module import MODULE as INDICATORS
 from cityloom.kernel import access, gauges, jobs, lake, logfiles, migrate, outbox, packs, processes, secrets, words
@@ -132,6 +133,7 @@ MODULES: tuple[Module, ...] = (
     QUALITY,
     ADDRESSES,
     REGISTERS,
+    FACTS,
     TOPICS,
     INDICATORS,
     APPRAISAL,

@@ -22,8 +22,8 @@ from cityloom.kernel.words import Text
 from cityloom.terminal import HINT, language
 
 GROUPS = (
-    "addresses", "appraisal", "audit", "catalogue", "exchange", "identity", "indicators", "packs", "quality", "registers",
-    "scale", "sharing", "topics", "web",
+    "addresses", "appraisal", "audit", "catalogue", "exchange", "facts", "identity", "indicators", "packs", "quality",
+    "registers", "scale", "sharing", "topics", "web",
 )  # fmt: skip
 SINGLE = ("backup", "bench", "bundle", "check", "logs", "restore", "systemd", "test", "upgrade")
 
@@ -43,6 +43,8 @@ def group(name: str) -> typer.Typer:  # noqa: C901 - a list
             from cityloom.catalogue.commands import app
         case "exchange":
             from cityloom.exchange.commands import app
+        case "facts":
+            from cityloom.facts.commands import app
         case "identity":
             from cityloom.identity.commands import app
         case "indicators":

@@ -93,6 +93,31 @@ parts:
   - {register: person, required: [name]}
   - {dataset: resident, required: [name], links: [{register: person, identifier: number, field: id}]}
 """
+FACTS = """\
+title: {en: Aid, zh: 补助}
+keeper: housing
+askers: [housing]
+purpose: rent_aid
+law: {en: Housing Act, zh: 《住房法》}
+consent: tenant
+subjects: [{name: tenant, title: {en: Tenant, zh: 承租人}, register: person, identifier: number}]
+facts:
+  - name: district
+    title: {en: Lives in the first district, zh: 居住在第一区}
+    law: {en: Housing Act, zh: 《住房法》}
+    paper: {en: Residence certificate, zh: 居住证明}
+    ways:
+      - find: [{name: one, dataset: resident, of: tenant, fields: [district]}]
+        when: [{if: one.district == "N1", else: {en: Lives elsewhere., zh: 不在该区居住。}}]
+"""
+BATCH = {
+    "questions": [
+        {
+            "case": "kilo-c", "subjects": {"tenant": ["kilo1"]},
+            "consent": {"by": "kilo1", "reference": "kilo-form", "given_at": "2026-03-01T00:00:00Z"},
+        }
+    ]
+}  # fmt: skip
 WHY = "kilo knows"
 PLATFORM = "- {code: data, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
 ITEMS = [{"name": {"zh": "名称", "en": "Name"}}]
@@ -137,6 +162,8 @@ def write_pack(folder: Path) -> Path:
     (folder / "small/addresses/library.yaml").write_text("datasets: {addresses: door}")
     (folder / "small/topics").mkdir()
     (folder / "small/topics/people.yaml").write_text(PEOPLE)
+    (folder / "small/facts").mkdir()
+    (folder / "small/facts/kilo_aid.yaml").write_text(FACTS)
     (folder / "small/catalogue/codes").mkdir(parents=True)
     (folder / "small/catalogue/codes/colour.yaml").write_text(CODES)
     with (folder / "small/identity/organisations.yaml").open("a") as file:
@@ -182,6 +209,8 @@ def own(town: Town) -> Owned:
     people = _register(town)
     town.civil.deliver("kilo-doors", DOOR_ROWS, "door")
     addresses.follow(town.platform)
+    (line,) = _done(town, "housing", "POST", "facts/kilo_aid/ask", BATCH)
+    asked_facts = msgspec.json.decode(line["statement"])["id"]
     hooked = town.housing.post("grants/kilo-g1/webhooks", {"url": "https://kilo.example/", "case": "kilo-c1"})
     wanted = {
         "title": "Residents", "purpose": "rent aid", "legal_basis": "Housing Act", "items": ["name"], "resource": "roads",
@@ -209,6 +238,7 @@ def own(town: Town) -> Owned:
         ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
         ("indicators", "indicator"): "population", ("addresses", "code"): DOOR,
         ("topics", "topic"): "people", ("days", "day"): counted.isoformat(),
+        ("facts", "list"): "kilo_aid", ("asked", "id"): asked_facts, ("asked-about", "register"): "person",
         ("{indicator}", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
     }, _catalogue(town), holder)  # fmt: skip
 
@@ -296,14 +326,11 @@ def _appraise(town: Town) -> date:
     return counted
 
 
-def _done(
-    town: Town, organisation: str, method: str, path: str, body: Any, more: Mapping[str, str] = {}
-) -> dict[str, Any]:
+def _done(town: Town, organisation: str, method: str, path: str, body: Any, more: Mapping[str, str] = {}) -> Any:
     headers = {**rightful(town, organisation), **more}
     answer = town.client.request(method, f"/api/{path}", json=body, headers=headers)
     assert answer.status_code in (200, 201), answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    return answer.json()
 
 
 def tell(town: Town) -> None:

@@ -20,6 +20,7 @@ from cityloom.server import make_app
 from cityloom.sharing.api import grants, requests
 from hostile.hostile_kit import (
     APPEAL,
+    BATCH,
     DISPUTE,
     DRAFT,
     FILING,
@@ -41,6 +42,8 @@ PUBLIC = {
     "GET /schema": "the API's description", "GET /schema/openapi.json": "the API's description",
     "GET /schema/{path}": "the API's description", "GET /.well-known/jwks.json": "the key that checks signatures",
     "POST /api/identity/session": "signing in",
+    "GET /api/facts": "what departments ask of people, which anybody may read",
+    "GET /api/facts/{list}": "what departments ask of people, which anybody may read",
 }  # fmt: skip
 """Without an account."""
 
@@ -105,6 +108,7 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "POST /api/catalogue/reports": ("data_officer",),
     "GET /api/operation/health": ("system_admin",),
     "GET /api/registers/{register}/{id}/readings": ("audit_admin",),
+    "GET /api/facts/asked-about/{register}/{id}": ("audit_admin",),
 }
 """Roles of any organisation that may: the city's administrators, and whoever writes a line of his own."""
 
@@ -187,6 +191,7 @@ BODIES: Mapping[str, Any] = {
     "Undo": {"reason": "because"},
     "ParseWish": {"texts": ["Kilo路"]},
     "MatchWish": {"texts": ["Kilo路"]},
+    "Batch": BATCH,
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

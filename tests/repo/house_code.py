@@ -11,7 +11,8 @@ from house_tree import Rule, Tree
 PACKAGE = "src/cityloom/"
 NOT_MODULES = {"bench", "demo", "devtools", "kernel", "samplecity"}
 FLOORS = (
-    "kernel", "identity", "operation", "catalogue", "exchange", "sharing", "quality", "addresses", "registers", "indicators",
+    "kernel", "identity", "operation", "catalogue", "exchange", "sharing", "quality", "addresses", "registers", "facts",
+    "indicators",
     "appraisal",
 )  # fmt: skip
 SIBLINGS = {

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cityloom import app, client
+from cityloom.demo import admission as admissions
 from cityloom.demo import people as people_found
 from cityloom.demo import share
 from cityloom.demo.desks import furnish
@@ -39,6 +41,7 @@ RIGHTS = (
     "exchange.withdraw",
     *share.RIGHTS,
     *people_found.RIGHTS,
+    *admissions.RIGHTS,
     "appraisal.read_all",
 )
 
@@ -84,6 +87,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Places of primary schools short in catchments that are short of any, by scenario and year (R35)."""
     libraries: dict[str, float]
     """Of each topic library the parts of which there are records, out of 1; what no dataset delivers counts as missing."""
+    admission: admissions.Admission
+    """School admission without proofs: facts asked about the six-year-olds, and papers that parents must bring (R20)."""
     shared_as_planned: bool
     """Whether requests were decided, and questions answered, as the departments meant and their records say."""
     audit_entries: int
@@ -140,17 +145,28 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
             plans = people_found.count(office, today.date().isoformat())
             counting.count(jobs.platform_context(parts, "demo"))
             libraries = people_found.libraries(office)
+        admission = _admit(city.url, tokens, plan, parts.clock.now())
         appraisal = _appraise(city.url, tokens.of(_office(parts)), today)
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
         registers=registers, linkage=linkage, population=plans.population,
-        health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, appraisal=appraisal,
-        libraries=libraries, grants=shared.grants, queries=shared.queries,
+        health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, admission=admission,
+        appraisal=appraisal, libraries=libraries, grants=shared.grants, queries=shared.queries,
         verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
+
+
+def _admit(url: str, tokens: "Tokens", plan: samplecity.Plan, now: datetime) -> admissions.Admission:
+    """The facts of school admission, asked of the registers and the copies once these have followed."""
+    planned = list(islice(samplecity.applications(plan), admissions.MOST))
+    for keeper, dataset in (("housing", "dwelling"), ("hrss", "social_insurance_payment"), ("health", "immunisation")):
+        with closing(client.Exchange(url, tokens.of(keeper))) as door:
+            share.wait_for_copy(door, dataset)
+    with closing(client.Exchange(url, tokens.of(admissions.ASKER), patience=600)) as asker:
+        return admissions.ask(asker, planned, now)
 
 
 def desks(city: City) -> tuple[list[str], str]:
@@ -342,6 +358,8 @@ def show(result: Result, talk: Console) -> None:
         ("claims verified", result.verifications),
         ("people in the register", result.registers.get("person", 0)),
         ("  births linked to their child", result.linkage.linked),
+        ("school admission, facts asked", result.admission.facts),
+        ("  papers asked of parents", result.admission.papers_asked),
         ("people counted (R05)", result.population["all"] or 0),
         ("health centres missing, at most", result.health_centre_gap["high"]),
         ("topic libraries", len(result.libraries)),

@@ -13,7 +13,13 @@ import pyarrow as pa
 from cityloom.kernel import packs
 from cityloom.kernel.errors import Invalid
 from cityloom.samplecity import spec
-from cityloom.samplecity.contracts import PlannedAddress, PlannedDelivery, PlannedSpelling, PlannedWish
+from cityloom.samplecity.contracts import (
+    PlannedAddress,
+    PlannedApplication,
+    PlannedDelivery,
+    PlannedSpelling,
+    PlannedWish,
+)
 from cityloom.samplecity.rules import (
     addressbook,
     chance,
@@ -28,6 +34,7 @@ from cityloom.samplecity.rules import (
     spellings,
     times,
 )
+from cityloom.samplecity.rules import applications as applying
 from cityloom.samplecity.rules.drafts import State
 from cityloom.samplecity.rules.habits import HABITS
 from cityloom.samplecity.rules.layout import Communities, Part
@@ -140,6 +147,12 @@ def infants(plan: Plan) -> Iterator[tuple[str, str]]:
         certificates = recipe.frame(scene, roll, every, 0 * every)["certificate_number"]
         numbers = scene.people.id_number.take(pa.array(roll.subject))
         yield from zip(certificates.to_pylist(), numbers.to_pylist(), strict=True)
+
+
+def applications(plan: Plan) -> Iterator[PlannedApplication]:
+    """The city's six-year-olds with their parents, and the truth of what school admission asks of them."""
+    for block, parts in enumerate(plan.blocks):
+        yield from applying.applications(Scene(plan.world, _people(plan, block, parts)))
 
 
 def addresses(plan: Plan, count: int) -> Iterator[PlannedAddress]:

@@ -73,6 +73,16 @@ class PlannedWish(msgspec.Struct, frozen=True, kw_only=True):
     """Fields to count by."""
 
 
+class PlannedApplication(msgspec.Struct, frozen=True, kw_only=True):
+    """A child that is to go to school, as its parents apply: identifiers only; and what is true of them."""
+
+    child: str
+    guardians: tuple[str, ...]
+    school: str
+    truth: dict[str, bool]
+    """Facts of the list `school_admission` whose truth was sown."""
+
+
 class PlannedAddress(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One standard address of the sample city's address library, as the keeper of addresses would deliver it."""
 

@@ -1,6 +1,7 @@
 """What the exchange does by itself: finish what dead processes left, find overdue datasets, reconcile days."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 
 from cityloom.exchange.api import deliveries, gate
@@ -95,19 +96,28 @@ def overdue(ctx: Context) -> list[Overdue]:
     return [row for row in rows if deliveries.readable(ctx, row.dataset, row.organisation)]
 
 
-def find_overdue(ctx: Context) -> None:
-    """Note every dataset whose last complete period was not delivered by its deadline, and tell its keeper."""
+def late(ctx: Context, names: Collection[str] | None = None) -> list[Overdue]:
+    """Datasets (of these names, or all) whose last complete period was not delivered by its deadline. As the platform."""
     now = ctx.clock.now()
     with ctx.begin() as tx:
         known = {row.name: row.organisation for row in ledger.datasets(tx) if row.active}
         last = ledger.last_accepted(tx)
         since = ledger.installed_at(tx)
+    found = []
     for name, keeper in known.items():
+        if names is not None and name not in names:
+            continue
         update, calendar = gate.dataset(ctx, name).update, ctx.parts.calendars.of(keeper)
         period = due.missed(update, now, calendar, since[name], last.get(name))
         if period is None:
             continue
-        found = Overdue(name, keeper, period.ends_on, period.due_at, None)
+        found.append(Overdue(name, keeper, period.ends_on, period.due_at, None))
+    return found
+
+
+def find_overdue(ctx: Context) -> None:
+    """Note every dataset whose last complete period was not delivered by its deadline, and tell its keeper."""
+    for found in late(ctx):
         with ctx.begin() as tx:
             _announce(ctx, tx, found)
 

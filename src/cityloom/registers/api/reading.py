@@ -276,12 +276,14 @@ class Answerer:
         groups: dict[tuple[str, str, str], list[int]] = {}
         for place, draft in drafts.items():
             groups.setdefault((draft.who.name, draft.asked.register, draft.asked.purpose), []).append(place)
-        entries = [_entry([(numbers[place], drafts[place]) for place in places], now) for places in groups.values()]
+        told = {place: _reading(draft) for place, draft in drafts.items()}
+        entries = [entry([(numbers[place], told[place]) for place in places], now) for places in groups.values()]
         seen = [each for draft in drafts.values() for each in draft.seen]
         positions = self._sights.keep(tx, seen, [*refused, *entries], now)[len(refused) :]
         for places, position in zip(groups.values(), positions, strict=True):
-            readings = [_reading(drafts[place]) for place in places]
-            store.keep_readings(tx, [numbers[place] for place in places], readings, position, now)
+            store.keep_readings(
+                tx, [numbers[place] for place in places], [told[place] for place in places], position, now
+            )
             for place in places:
                 record = drafts[place].record
                 answers[place] = msgspec.structs.replace(record, reading=numbers[place], audit_position=position)
@@ -343,23 +345,23 @@ def _reading(draft: Draft) -> NewReading:
     )
 
 
-def _entry(read: Sequence[tuple[int, Draft]], now: datetime) -> Entry:
+def entry(read: Sequence[tuple[int, NewReading]], now: datetime) -> Entry:
     """It holds their number, the first and the last, and the SHA-256 of their lines in order, so that no reading can be
     changed or left out afterwards."""
     first = read[0][1]
-    lines = b"".join(msgspec.json.encode((number, _reading(draft))) + b"\n" for number, draft in read)
+    lines = b"".join(msgspec.json.encode(each) + b"\n" for each in read)
     return Entry(
         time=now,
-        actor=first.who.name,
-        organisation=first.who.organisation,
+        actor=first.account,
+        organisation=first.organisation,
         action="registers.read",
-        subject=f"register:{first.asked.register}",
-        purpose=first.asked.purpose,
-        request=first.asked.request,
+        subject=f"register:{first.register}",
+        purpose=first.purpose,
+        request=first.request,
         facts={
             "readings": len(read), "first": read[0][0], "last": read[-1][0],
             "digest": f"sha256:{hashlib.sha256(lines).hexdigest()}",
-            "cases": tuple(dict.fromkeys(draft.asked.lookup.case for _, draft in read))[:20],
+            "cases": tuple(dict.fromkeys(each.case for _, each in read))[:20],
         },
     )  # fmt: skip
 

@@ -62,6 +62,16 @@ def of_entities(tx: Transaction, entities: Sequence[int], moments: Sequence[date
     )
 
 
+def linked(tx: Transaction, links: Sequence[str]) -> list[ClaimRow]:
+    """The standing claims that have one of these links (name:register:kind:value)."""
+    return tx.all(
+        ClaimRow,
+        f"""SELECT {COLUMNS} FROM registers.claim c
+            WHERE c.closed = 0 AND c.links IS NOT NULL AND c.links && %s::text[] ORDER BY c.id""",
+        [list(links)],
+    )
+
+
 def history(tx: Transaction, entity: int, limit: int) -> list[ClaimRow]:
     """All claims of an entity, oldest first."""
     return tx.all(

@@ -56,6 +56,8 @@ HABITS: dict[str, Habit] = {
     "residence_collected": Habit("upsert", MOVING, (EXCEL_CSV, LINES_ZIPPED, LINES)),
     "residence_permit": Habit("upsert", UPSERT, (COMPACT, OLD, COMPACT)),
     "tenancy": Habit("upsert", (("upsert",), ("append",)), (LINES, BOOK, BOOK_TYPED)),
+    "ownership": Habit("upsert", UPSERT, (COMPACT, PLAIN, LINES)),
+    "immunisation": Habit("upsert", UPSERT, (PLAIN, LINES, EXCEL_CSV)),
     "pupil": Habit("upsert", MOVING, (EXCEL_CSV, BOOK, EXCEL_CSV)),
     "teacher": Habit("upsert", (("upsert",), ()), (BOOK_TYPED, BOOK)),
     "birth": Habit("append", APPEND, (LINES, PLAIN, EXCEL_CSV)),

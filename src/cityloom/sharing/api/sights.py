@@ -21,20 +21,23 @@ from cityloom.sharing.api.held import Held
 from cityloom.sharing.rules import using
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import grants as store
+from cityloom.sharing.store import projections
+from cityloom.sharing.store.projections import ProjectionRow
 from cityloom.sharing.store.uses import NewUse
 
 WAY = "query"
-Grant = Live
-"""A grant in force, as the floor above hands it back."""
+Granted = Live
+"""A grant in force, as this process holds it."""
 
 
 class Reader(msgspec.Struct, frozen=True):
-    """Who reads, for what."""
+    """Who reads, for what, and how: `query` shows fields, `verify` lets them only be judged (核验)."""
 
     who: Principal
     purpose: str
     case: str
     request: str
+    way: str = WAY
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -52,6 +55,25 @@ class Seen(msgspec.Struct, frozen=True):
     grant: Live
     key: tuple[str, ...]
     sequence: int
+    fields: tuple[str, ...] = ()
+    """Those that were looked at; empty: all that the grant shows."""
+    found: bool = True
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A record that somebody looks for by its key: under a grant, or (None) in a dataset of its own."""
+
+    reader: Reader
+    grant: Granted | None
+    dataset: str
+    key: tuple[str, ...]
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """How far the copy of a dataset that answers by key follows it."""
+
+    sequence: int
+    followed_at: datetime | None
 
 
 GrantsOf = Mapping[tuple[str, str], Sequence[Live]]
@@ -80,12 +102,12 @@ class Sights:
 
     def show(self, reader: Reader, grant: Live, record: dict[str, Any], now: datetime) -> Shown | None:
         """What the grant shows this reader of a record of its dataset; None if nothing."""
-        if self._held.refusal(reader.who, grant.id, grant, WAY, reader.purpose, now) is not None:
+        if self.refusal(reader, grant, now) is not None:
             return None
         fields = grant.show(record)
         return None if fields is None else Shown(grant, fields, frozenset(mask.field for mask in grant.terms.masks))
 
-    def find(self, grants: Iterable[Grant], dataset: str, field: str) -> list[Grant]:
+    def find(self, grants: Iterable[Granted], dataset: str, field: str) -> list[Granted]:
         """Those of the grants that show this field of the dataset whole: by others no record may be found by it.
 
         Else the finding would tell what the grant hides.
@@ -95,6 +117,37 @@ class Sights:
             if each.dataset == dataset and field in each.terms.fields
             and field not in {mask.field for mask in each.terms.masks}
         ]  # fmt: skip
+
+    def refusal(self, reader: Reader, grant: Granted, now: datetime) -> Problem | None:
+        """Why the grant gives this reader nothing in its way now; None if it does."""
+        return self._held.refusal(reader.who, grant.id, grant, reader.way, reader.purpose, now)
+
+    def copies(self, tx: Transaction, datasets: Sequence[str]) -> dict[str, Copy]:
+        """How far the copies of these datasets follow; one that is not there yet is left out."""
+        rows = projections.several(tx, datasets) if datasets else {}
+        return {name: Copy(row.sequence, row.followed_at) for name, row in rows.items() if row.generation}
+
+    def look(self, tx: Transaction, looks: Sequence[Look], now: datetime) -> list[dict[str, Any] | None]:
+        """What each shows of its record: under a grant what the grant shows, in its own dataset all; None if nothing."""
+        if not looks:
+            return []
+        copies = projections.several(tx, list({each.dataset for each in looks}))
+        ready = [(place, each) for place, each in enumerate(looks) if _may_look(each, copies.get(each.dataset))]
+        rows = projections.records(
+            tx,
+            [copies[each.dataset].number for _, each in ready],
+            [copies[each.dataset].generation for _, each in ready],
+            [key_text(each.key) for _, each in ready],
+        )
+        found: list[dict[str, Any] | None] = [None] * len(looks)
+        for number, text in rows.items():
+            place, each = ready[number]
+            record = msgspec.json.decode(text, type=dict[str, Any])
+            if each.grant is None:
+                found[place] = record
+            elif (shown := self.show(each.reader, each.grant, record, now)) is not None:
+                found[place] = shown.fields
+        return found
 
     def meter(self, tx: Transaction, seen: Sequence[Seen], now: datetime) -> list[Problem | None]:
         """Count these towards the grants' quotas, in order; for those that are one too many, what to tell the reader."""
@@ -107,10 +160,30 @@ class Sights:
         """
         return logbook.keep(tx, [self._use(each) for each in seen], others, now)[1]
 
+    def uses(self, seen: Sequence[Seen]) -> list[NewUse]:
+        """The uses that these come to, each with its id, still to be kept by `keep_uses`."""
+        return [self._use(each) for each in seen]
+
+    def keep_uses(
+        self, tx: Transaction, uses: Sequence[NewUse], others: Sequence[Entry], now: datetime
+    ) -> tuple[list[int], list[int]]:
+        """As `keep`: the audit positions that cover the uses, and those of the others."""
+        return logbook.keep(tx, uses, others, now)
+
     def _use(self, seen: Seen) -> NewUse:
         reader, grant = seen.reader, seen.grant
         digest = using.digest(self._secret, grant.dataset, key_text(seen.key))
         return NewUse(
-            grant.id, logbook.new_id(), reader.who.organisation, grant.keeper, grant.dataset, reader.who.name, WAY,
-            reader.purpose, reader.case, ",".join(grant.terms.fields), digest, True, None, seen.sequence, reader.request,
+            grant.id, logbook.new_id(), reader.who.organisation, grant.keeper, grant.dataset, reader.who.name, reader.way,
+            reader.purpose, reader.case, ",".join(seen.fields or grant.terms.fields), digest, seen.found, None,
+            seen.sequence, reader.request,
         )  # fmt: skip
+
+
+def _may_look(look: Look, copy: ProjectionRow | None) -> bool:
+    """A copy that answers; without a grant only for the keeper itself."""
+    if copy is None or copy.generation == 0:
+        return False
+    if look.grant is None:
+        return copy.organisation == look.reader.who.organisation
+    return look.grant.dataset == look.dataset

@@ -26,7 +26,7 @@ from cityloom.registers.api.noting import Note
 from cityloom.registers.api.reading import Asked as RecordAsked
 from cityloom.registers.api.reading import ReadingDesk
 from cityloom.registers.contracts import Lookup, Record
-from cityloom.sharing.api.sights import Grant, Reader, Seen, Sights
+from cityloom.sharing.api.sights import Granted, Reader, Seen, Sights
 from cityloom.topics.api import declared
 from cityloom.topics.contracts import (
     MOST_RECORDS,
@@ -172,7 +172,7 @@ class Answerer:
         grants = self._sights.grants(tx, [reader], names, now)[reader.who.organisation, reader.purpose] if names else ()
         return [self._part(asked, part, reader, grants, now) for part in parts]
 
-    def _part(self, asked: Asked, part: Part, reader: Reader, grants: Iterable[Grant], now: datetime) -> Found:
+    def _part(self, asked: Asked, part: Part, reader: Reader, grants: Iterable[Granted], now: datetime) -> Found:
         facts = excerpts.facts(self._ctx, part.dataset or "")
         own = facts.keeper == reader.who.organisation
         shown: dict[int, list[PartRecord]] = {}
@@ -193,7 +193,7 @@ class Answerer:
         return Found(part, facts, access, shown, seen, frozenset(more))
 
     def _sight(
-        self, reader: Reader, facts: DatasetFacts, lives: Sequence[Grant], record: dict[str, Any], now: datetime
+        self, reader: Reader, facts: DatasetFacts, lives: Sequence[Granted], record: dict[str, Any], now: datetime
     ) -> Iterator[tuple[PartRecord, list[Seen]]]:
         """A record as its keeper sees it, or as each of the grants shows it."""
         if facts.keeper == reader.who.organisation:

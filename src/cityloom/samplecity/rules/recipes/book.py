@@ -8,8 +8,8 @@ _BY_NAME = {
 }
 ORDER = (
     "school", "clinic", "metro_stop", "bus_stop", "school_plan", "school_catchment",
-    "dwelling", "firm", "household", "household_resident", "residence_collected", "residence_permit", "tenancy",
-    "pupil", "teacher", "birth", "death", "marriage", "senior_card", "disability_card",
+    "dwelling", "firm", "household", "household_resident", "residence_collected", "residence_permit", "tenancy", "ownership",
+    "pupil", "teacher", "birth", "immunisation", "death", "marriage", "senior_card", "disability_card",
     "social_insurance_payment", "provident_fund_payment", "firm_licence", "firm_annual_report",
     "tax_registration", "vehicle",
 )  # fmt: skip

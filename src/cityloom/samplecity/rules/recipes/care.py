@@ -82,13 +82,9 @@ def birth_roll(scene: Scene) -> Roll:
 
 
 def birth(scene: Scene, roll: Roll, entity: Index, version: Index) -> Columns:
-    people, world, key = scene.people, scene.world, scene.key
+    people, key = scene.people, scene.key
     one = roll.subject[entity]
     last = scene.world.lasts[people.arrived[one]]
-    hospitals = np.arange(world.clinics.hospitals)
-    count = np.bincount(world.clinics.part[hospitals], minlength=int(world.clinics.part.max()) + 1)
-    start = np.concatenate([[0], np.cumsum(count)[:-1]])
-    part = people.part[one]
     father = people.father[one]
     return {
         "certificate_number": numbers.serials("Q", people.number, entity, 9),
@@ -98,10 +94,46 @@ def birth(scene: Scene, roll: Roll, entity: Index, version: Index) -> Columns:
         "weight": whole(np.clip(np.rint(3250 + 430 * chance.normal(key, "weight", one)), 900, 5600) + 5 * version),
         "mother_id": people.id_number.take(pa.array(people.mother[one])),
         "father_id": people.id_number.take(pa.array(father, mask=father < 0)),
-        "institution": clinic_codes(start[part] + (chance.unit(key, "born at", one) * count[part]).astype(np.int64)),
+        "institution": _hospital(scene, one),
         "issued_on": dates(np.minimum(people.birth[one] + chance.whole(key, "certified", one, 1, 10), last)),
         "reported_at": moments(times.moments(last, key, "birth reported", one)),
     }
+
+
+def immunisation_roll(scene: Scene) -> Roll:
+    """Children under eight whose mother lives here, and the newborn of each month."""
+    people = scene.people
+    small = (people.mother >= 0) & (people.arrived == 0) & (scene.world.today - people.birth < 8 * YEAR)
+    return grown(
+        np.flatnonzero(small),
+        [np.flatnonzero((people.arrived == turn) & (people.mother >= 0)) for turn in range(1, scene.world.turns + 1)],
+    )
+
+
+def immunisation(scene: Scene, roll: Roll, entity: Index, version: Index) -> Columns:
+    people, key, one = scene.people, scene.key, roll.subject[entity]
+    last = scene.world.lasts[np.maximum(0, people.arrived[one])]
+    father = people.father[one]
+    missing = np.where(chance.unit(key, "missed", one) < 0.04, chance.whole(key, "doses missed", one, 1, 5), 0)
+    checked = np.maximum(people.birth[one], last - chance.whole(key, "immunised on", one, 40, 300))
+    return {
+        "id_number": people.id_number.take(pa.array(one)),
+        "name": people.name.take(pa.array(one)),
+        "birth_date": dates(people.birth[one]),
+        "mother_id": people.id_number.take(pa.array(people.mother[one])),
+        "father_id": people.id_number.take(pa.array(father, mask=father < 0)),
+        "doses_missing": whole(missing),
+        "institution": _hospital(scene, one),
+        "checked_on": dates(checked + version),
+    }
+
+
+def _hospital(scene: Scene, one: Index) -> pa.Array:
+    """Where somebody was born, and is immunised: a hospital of the part."""
+    clinics, part = scene.world.clinics, scene.people.part[one]
+    count = np.bincount(clinics.part[np.arange(clinics.hospitals)], minlength=int(clinics.part.max()) + 1)
+    start = np.concatenate([[0], np.cumsum(count)[:-1]])
+    return clinic_codes(start[part] + (chance.unit(scene.key, "born at", one) * count[part]).astype(np.int64))
 
 
 def death_roll(scene: Scene) -> Roll:
@@ -237,6 +269,7 @@ def disability_card(scene: Scene, roll: Roll, entity: Index, version: Index) -> 
 RECIPES = (
     Recipe("clinic", "city", clinic_roll, clinic),
     Recipe("birth", "block", birth_roll, birth),
+    Recipe("immunisation", "block", immunisation_roll, immunisation),
     Recipe("death", "block", death_roll, death),
     Recipe("marriage", "block", marriage_roll, marriage),
     Recipe("senior_card", "block", senior_roll, senior_card),

@@ -25,6 +25,8 @@ from cityloom.samplecity.rules.world import (
 RELATIONS = {2: "02", 11: "11", 12: "12", 20: "20", 30: "30", 40: "40", 51: "51", 52: "52", 97: "97", 99: "99"}
 CODES = np.zeros(100, np.int64)
 CODES[list(RELATIONS)] = np.arange(len(RELATIONS))
+JOINT = 0.45
+"""Share of homes of couples that both own."""
 LEVELS = ("10", "20", "30", "40", "60", "70", "80", "90")
 
 
@@ -280,6 +282,45 @@ def tenancy(scene: Scene, roll: Roll, entity: Index, version: Index) -> Columns:
     }
 
 
+def ownership_roll(scene: Scene) -> Roll:
+    """Family homes that are not let belong to their head, many of them to the couple; each month some tenants buy theirs.
+
+    `other` is the owner.
+    """
+    people = scene.people
+    bought, turns = np.flatnonzero(people.rented), scene.world.turns
+    monthly = min(max(6, len(bought) // 300), len(bought) // max(1, turns))
+    bought = chance.sample(scene.key, "bought", bought, monthly * turns)
+    own = np.flatnonzero(~people.rented & ~people.collective)
+    groups = [_owners(scene, own), *(_owners(scene, bought[turn * monthly :][:monthly]) for turn in range(turns))]
+    roll = grown(groups[0][0], [homes for homes, _ in groups[1:]])
+    return Roll(roll.subject, roll.ends, other=np.concatenate([owners for _, owners in groups]))
+
+
+def _owners(scene: Scene, homes: Index) -> tuple[Index, Index]:
+    """One row for each owner of each home: the homes, and the owners."""
+    people = scene.people
+    spouse = people.spouse[people.head[homes]]
+    joint = (spouse >= 0) & (chance.unit(scene.key, "owned jointly", homes) < JOINT)
+    return np.concatenate([homes, homes[joint]]), np.concatenate([people.head[homes], spouse[joint]])
+
+
+def ownership(scene: Scene, roll: Roll, entity: Index, version: Index) -> Columns:
+    people, key, home = scene.people, scene.key, roll.subject[entity]
+    owner = np.zeros(0, np.int64) if roll.other is None else roll.other[entity]
+    joint = (people.spouse[people.head[home]] >= 0) & (chance.unit(key, "owned jointly", home) < JOINT)
+    lasts = scene.world.lasts
+    ago = np.where(roll.period(entity) > 0, 25, 60 + chance.whole(key, "owned for", home, 0, 7000))
+    return {
+        "number": numbers.serials("F", people.number, home, 11),
+        "dwelling": dwelling_codes(scene, home),
+        "owner_id": people.id_number.take(pa.array(owner)),
+        "owner_name": people.name.take(pa.array(owner)),
+        "share": decimals(np.where(joint, 5_000, 10_000), 5, 2),
+        "registered_on": dates(lasts[roll.period(entity)] - ago + version),
+    }
+
+
 def vehicle_roll(scene: Scene) -> Roll:
     people = scene.people
     count = max(30, round(len(people.home) * scene.world.city.vehicles_per_household))
@@ -317,5 +358,6 @@ RECIPES = (
     Recipe("residence_collected", "block", collected_roll, residence_collected),
     Recipe("residence_permit", "block", permit_roll, residence_permit),
     Recipe("tenancy", "block", tenancy_roll, tenancy),
+    Recipe("ownership", "block", ownership_roll, ownership),
     Recipe("vehicle", "block", vehicle_roll, vehicle),
 )

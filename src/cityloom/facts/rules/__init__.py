@@ -1,0 +1,1 @@
+"""Decisions of facts, without I/O."""
