@@ -32,6 +32,7 @@ def steps(fix: bool) -> list[Step]:
         Step("ruff check", (python, "-m", "ruff", "check", "--quiet", *(["--fix"] if fix else []), ".")),
         Step("mypy", (python, "-m", "mypy", "--no-error-summary")),
         Step("lint-imports", (str(programs / "lint-imports"), "--no-logo")),
+        Step("console", (python, "-m", "cityloom", "web", "check", *(["--fix"] if fix else []))),
         Step("house rules", (python, "-m", "pytest", "-q", "-p", "no:randomly", "tests/repo/test_house.py")),
     ]
 

@@ -20,38 +20,13 @@ PACKED = {".js", ".css", ".html", ".svg", ".json"}
 OMITTED = ("--default-non-nullable", "false")
 """Answers leave out what has its default value, so the pages must not rely on it."""
 STAMP = "built"
-"""Its time says what is older than the console that was built."""
+"""Its time says what is older than the console that was built; `loom` looks at it."""
 
 
 @app.command()
-def build(
-    stale: Annotated[bool, typer.Option("--if-stale", help="Only when something in web/ is newer.")] = False,
-) -> None:
-    """Install what the console is built with, and build it into the package."""
+def build() -> None:
+    """Install what the console is built with, and build it into the package; none is left where that fails."""
     root = checkout("web build")
-    if not stale or is_stale(root):
-        make(root)
-
-
-@app.command()
-def types() -> None:
-    """Write the types of the API for the console (web/src/api/schema.ts)."""
-    root = checkout("web types")
-    _install(root)
-    _types(root)
-
-
-def is_stale(root: Path) -> bool:
-    """Whether something in `web/` is newer than the console that was built."""
-    stamp = root / "src" / "cityloom" / "console" / "static" / STAMP
-    if not stamp.is_file():
-        return True
-    built = stamp.stat().st_mtime
-    return any(path.stat().st_mtime > built for path in _sources(root / "web"))
-
-
-def make(root: Path) -> None:
-    """Build the console. Raises typer.Exit when that fails; then none is there rather than an old one."""
     web, static = root / "web", root / "src" / "cityloom" / "console" / "static"
     rmtree(static, ignore_errors=True)
     say("building the console; the first time takes a minute or two")
@@ -62,6 +37,18 @@ def make(root: Path) -> None:
         if path.suffix in PACKED:
             path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
     (static / STAMP).touch()
+
+
+@app.command()
+def check(fix: Annotated[bool, typer.Option("--fix", help="Format the files.")] = False) -> None:
+    """Types, lint and format of the console's sources."""
+    root = checkout("web check")
+    web = root / "web"
+    _install(root)
+    _types(root)
+    _node(web, "node_modules/vue-tsc/bin/vue-tsc.js", "--noEmit")
+    _node(web, "node_modules/eslint/bin/eslint.js", "src", "--max-warnings", "0")
+    _node(web, "node_modules/prettier/bin/prettier.cjs", "--log-level", "warn", "--write" if fix else "--check", ".")
 
 
 def _install(root: Path) -> None:
@@ -99,12 +86,3 @@ def _home() -> Path:
         )
         raise typer.Exit(2)
     return Path(spec.origin).parent
-
-
-def _sources(web: Path) -> list[Path]:
-    made = {"node_modules", "openapi.json", "schema.ts", "components.d.ts"}
-    found: list[Path] = []
-    for entry in web.iterdir():
-        if entry.name not in made:
-            found += [path for path in entry.rglob("*") if path.name not in made] if entry.is_dir() else [entry]
-    return found
