@@ -18,7 +18,7 @@ from cityloom.kernel.calendar.rules import calendars
 from cityloom.kernel.calendar.spec import CalendarSpec
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import Database
-from cityloom.kernel.postgres import Server
+from cityloom.kernel.postgres import Server, drop_clusters
 from cityloom.kernel.settings import Settings
 from scratch import Scratch
 
@@ -42,9 +42,9 @@ def cheap_hashes() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_clusters_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Database clusters that a city of the whole run made outside its folder are gone after it."""
+    """Database clusters that a city of the whole run made outside its folder, as root does, are gone after it."""
     yield
-    _drop_clusters(tmp_path_factory.getbasetemp())
+    drop_clusters(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(autouse=True)
@@ -53,16 +53,7 @@ def no_clusters_left(request: pytest.FixtureRequest) -> Iterator[None]:
     folder: Path | None = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     if folder is not None:
-        _drop_clusters(folder)
-
-
-def _drop_clusters(folder: Path) -> None:
-    """Whoever runs the tests as root has the clusters of cities with a private folder under the system's state."""
-    for secret in folder.rglob("secrets/database_admin"):
-        server = Server(secret.parent.parent)
-        if not server.state.is_relative_to(folder) and server.state.exists():
-            server.stop()
-            rmtree(server.state)
+        drop_clusters(folder)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ piece cut out of the middle, a title with one character wrong, an English title,
 
 import os
 import random
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cityloom.catalogue.api import cascade, search
 from cityloom.catalogue.contracts import Filter, Item, Report, ReportedChange, ResourceWish
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context, Parts
+from cityloom.kernel.postgres import passing_folder
 from cityloom.kernel.settings import load
 from cityloom.kernel.words import Text
 
@@ -64,8 +64,7 @@ FIELDS = (
 def run(quick: bool, talk: Callable[[str], None]) -> None:
     """Measure and print; `quick` with a tenth of the entries."""
     count = ENTRIES // (10 if quick else 1)
-    with tempfile.TemporaryDirectory(prefix="cityloom-bench-") as place:
-        folder = Path(place)
+    with passing_folder("cityloom-bench-") as folder:
         _write_pack(folder / "packs" / "searched")
         settings = load({}, home=folder / "home", packs=str(folder / "packs"), city="searched", secure_cookies=False)
         with app.running_parts(settings, talk) as parts:

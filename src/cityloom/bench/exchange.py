@@ -6,7 +6,6 @@ its own: the baseline. What is compared is the time from the file to the committ
 
 import io
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from cityloom.bench import baseline, peakday
 from cityloom.bench.line import Line, Memory, percentile, show
 from cityloom.identity.api import services
 from cityloom.kernel import jobs
+from cityloom.kernel.postgres import passing_folder
 from cityloom.kernel.settings import load
 
 RECORDS = 80_000_000
@@ -47,8 +47,7 @@ class Day(msgspec.Struct):
 def run(quick: bool, talk: Callable[[str], None]) -> None:
     """Measure and print. `quick` runs a tenth of the size."""
     each = RECORDS // (10 if quick else 1) // peakday.DATASETS
-    with tempfile.TemporaryDirectory(prefix="cityloom-bench-") as place:
-        folder = Path(place)
+    with passing_folder("cityloom-bench-") as folder:
         peakday.write_pack(folder / "packs")
         settings = load(
             {},

@@ -27,6 +27,7 @@ from cityloom.exchange.contracts import Declaration, Mode
 from cityloom.kernel import packs, sql
 from cityloom.kernel.context import Context
 from cityloom.kernel.jobs import platform_context
+from cityloom.kernel.postgres import passing_folder
 from cityloom.kernel.settings import Settings, load
 from cityloom.samplecity import api as samplecity
 from cityloom.samplecity.contracts import PlannedDelivery
@@ -65,9 +66,9 @@ class Written(msgspec.Struct, frozen=True):
 
 def check(people: int, master: str, talk: Callable[[str], None]) -> Iterator[Compared]:
     """Build, read and compare. Raises spark.Missing before anything is built where Spark cannot run."""
-    with tempfile.TemporaryDirectory(prefix="cityloom-scale-") as place, spark.opened(master) as cluster:
+    with passing_folder("cityloom-scale-") as place, spark.opened(master) as cluster:
         talk(f"Spark has {cluster.executors} executors ({master})")
-        settings = msgspec.structs.replace(load(city="shenzhen"), home=Path(place) / "city", log_level="error")
+        settings = msgspec.structs.replace(load(city="shenzhen"), home=place / "city", log_level="error")
         written = _build(settings, people, talk)
         with duckdb.connect(config={"memory_limit": "1GB"}) as connection:
             tables = {name: _show(connection, cluster, name, written) for name in DATASETS}

