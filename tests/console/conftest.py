@@ -22,9 +22,9 @@ SIZES = {"wide": (1440, 900), "phone": (390, 844)}
 AXE = Path(__file__).parents[2] / "web/node_modules/axe-core/axe.min.js"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window."""
+    """Debian's Chromium without a window. No longer than its file: while it lives, no test can run a loop of its own."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("no chromium on this machine; Debian's package has it")

@@ -41,7 +41,8 @@ PUBLIC = {
     "GET /healthz": "health", "GET /readyz": "health", "GET /metrics": "figures without names; a proxy keeps them in",
     "GET /schema": "the API's description", "GET /schema/openapi.json": "the API's description",
     "GET /schema/{path}": "the API's description", "GET /.well-known/jwks.json": "the key that checks signatures",
-    "POST /api/identity/session": "signing in",
+    "GET /": "the way to the console", "GET /console": "its pages, the same for everybody",
+    "GET /console/{path}": "its pages, the same for everybody", "POST /api/identity/session": "signing in",
     "GET /api/facts": "what departments ask of people, which anybody may read",
     "GET /api/facts/{list}": "what departments ask of people, which anybody may read",
 }  # fmt: skip
@@ -49,11 +50,12 @@ PUBLIC = {
 
 OWN = {
     "GET /api/identity/session", "DELETE /api/identity/session", "DELETE /api/identity/sessions",
-    "PUT /api/identity/password", "POST /api/identity/tokens",
+    "PUT /api/identity/password", "POST /api/identity/tokens", "GET /api/console/today",
 }  # fmt: skip
 """About the caller's own account alone: there is no other's thing to try it on."""
 
 OPEN = {
+    "GET /api/console/frame",
     "GET /api/identity/purposes", "GET /api/identity/organisations", "GET /api/identity/organisations/{code}", "GET /api/catalogue/entries",
     "GET /api/catalogue/entries/{dataset}", "GET /api/catalogue/elements", "GET /api/catalogue/codes/{name}",
     "GET /api/catalogue/resources", "GET /api/catalogue/resources/{resource}",

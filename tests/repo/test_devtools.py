@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cityloom.cli import cli as cityloom
 from cityloom.devtools import commands, reference
 from cityloom.devtools.commands import Step
 
@@ -30,9 +31,7 @@ def test_of_a_release():
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     monkeypatch.setattr(commands, "PROCESSES", "0")  # pytest inside pytest starts quicker alone
-    made = typer.Typer()
-    commands.register(made)
-    return made
+    return cityloom
 
 
 def run(cli: typer.Typer, *arguments: str) -> int:
@@ -45,6 +44,7 @@ def test_a_check_is_made_of_every_tool() -> None:
         "ruff check",
         "mypy",
         "lint-imports",
+        "console",
         "house rules",
     ]
     assert "--check" in commands.steps(fix=False)[0].command
@@ -107,14 +107,14 @@ def test_a_failed_check_fails_the_tests_too(
 
 @pytest.mark.parametrize("verb", ["check", "test"])
 def test_an_installed_package_says_that_it_needs_a_checkout(verb: str, tmp_path: Path) -> None:
-    for part in ("__init__.py", "kernel", "devtools"):
+    for part in ("__init__.py", "cli.py", "client.py", "terminal.py", "kernel", "devtools"):
         source, target = ROOT / "src" / "cityloom" / part, tmp_path / "cityloom" / part
         if source.is_dir():
             shutil.copytree(source, target)
         else:
-            target.parent.mkdir(parents=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)
-    program = "import typer; from cityloom.devtools import commands; cli = typer.Typer(); commands.register(cli); cli()"
+    program = "from cityloom.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program, verb],
         env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True, check=False,

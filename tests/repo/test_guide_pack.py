@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cityloom.catalogue import api as catalogue
-from cityloom.devtools.packs import Expected, commands
+from cityloom.devtools.packs import Expected, app
 from cityloom.exchange.rules import resolve
 from cityloom.exchange.spec import Dataset, ResolvedDataset
 from cityloom.kernel import packs
@@ -71,7 +71,7 @@ def test_what_it_expects_adds_up(folder: Path, datasets: dict[str, ResolvedDatas
 
 @pytest.mark.parametrize("verb", ["check", "try"])
 def test_it_passes_what_the_page_says_to_run(folder: Path, verb: str) -> None:
-    done = CliRunner().invoke(commands, [verb, "charging", "--in", str(folder)])
+    done = CliRunner().invoke(app, [verb, "charging", "--in", str(folder)])
     assert done.exit_code == 0, done.output
     assert "todo" not in done.stdout
     assert "different" not in done.stdout

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("sh", "readlink", "dirname", "sed", "cat", "cmp", "head", "rm", "flock", "mkdir", "chmod", "sleep")
+TOOLS = ("sh", "readlink", "dirname", "sed", "cat", "cmp", "head", "rm", "flock", "mkdir", "chmod", "sleep", "find")
 VENV = ("-m", "venv", "--clear")
 
 PYTHON = """#!/bin/sh
@@ -29,9 +29,20 @@ case "$1 $2" in
     [ ! -e "{bin}/pip_fails" ] || exit 1
     case "$*" in *--editable*)
         here="${{0%/python}}"
-        printf '#!/bin/sh\\nprintf "<%%s>" "$PWD" "$@"\\nexit 7\\n' >"$here/cityloom"; chmod +x "$here/cityloom" ;;
+        cat "{bin}/cityloom" >"$here/cityloom"; chmod +x "$here/cityloom" ;;
     esac ;;
 esac
+"""
+CITYLOOM = """#!/bin/sh
+if [ "$1 $2" = "web build" ]; then
+    echo "web build" >>"{log}"
+    [ ! -e "{bin}/web_fails" ] || exit 1
+    mkdir -p "{checkout}/src/cityloom/console/static"
+    : >"{checkout}/src/cityloom/console/static/built"
+    exit
+fi
+printf "<%s>" "$PWD" "$@"
+exit 7
 """
 APT = """#!/bin/sh
 echo "apt-get $@" >>"{log}"
@@ -84,6 +95,9 @@ def machine(tmp_path: Path) -> Machine:
         assert found, name
         (programs / name).symlink_to(found)
     _program(programs / "python3.12", PYTHON.format(log=log, bin=programs))
+    _program(programs / "cityloom", CITYLOOM.format(log=log, bin=programs, checkout=checkout))
+    (checkout / "web/src").mkdir(parents=True)
+    (checkout / "web/src/main.ts").touch()
     _program(programs / "id", "#!/bin/sh\necho 1000\n")
     (programs / "has_venv").touch()
     return Machine(checkout, programs, log)
@@ -109,6 +123,31 @@ def test_later_use_asks_python_nothing(machine: Machine) -> None:
     machine.log.unlink()
     assert machine.loom("again").stdout == f"<{machine.bin}><again>"
     assert machine.asked() == []
+
+
+def test_the_console_is_built_once_and_again_when_a_source_is_newer(machine: Machine) -> None:
+    machine.loom()
+    machine.loom()
+    assert machine.asked("web build") == ["web build"]
+    stamp = machine.checkout / "src/cityloom/console/static/built"
+    later = stamp.stat().st_mtime + 10
+    made = machine.checkout / "web/node_modules/vue/index.js"
+    made.parent.mkdir(parents=True)
+    for path in (made, machine.checkout / "web/openapi.json"):
+        path.touch()
+        os.utime(path, (later, later))
+    machine.loom()
+    assert machine.asked("web build") == ["web build"]
+    os.utime(machine.checkout / "web/src/main.ts", (later, later))
+    machine.loom()
+    assert machine.asked("web build") == ["web build"] * 2
+
+
+def test_without_a_console_the_rest_works(machine: Machine) -> None:
+    (machine.bin / "web_fails").touch()
+    done = machine.loom("exchange")
+    assert (done.returncode, done.stdout) == (7, f"<{machine.bin}><exchange>")
+    assert "the console is not built" in done.stderr
 
 
 def test_it_is_found_through_a_link_from_any_folder(machine: Machine, tmp_path: Path) -> None:

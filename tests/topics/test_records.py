@@ -6,14 +6,7 @@ One town for all: each test names a purpose of its own, so that no other test's 
 from typing import Any
 
 from registers.registers_kit import values
-from topics.topics_kit import Town
-
-
-def parts(answer: Any, place: int = 0) -> dict[str, tuple[str, list[dict[str, Any]]]]:
-    """Access and the fields that are shown, by dataset."""
-    assert answer.status_code == 200, answer.text
-    found = answer.json()["subjects"][place]["parts"]
-    return {each["part"]: (each["access"], [record["fields"] for record in each["records"]]) for each in found}
+from topics.topics_kit import Town, parts
 
 
 def paid(month: str, **more: Any) -> dict[str, Any]:
@@ -138,35 +131,3 @@ def test_a_wish_that_is_wrong_is_refused(shared_town: Town) -> None:
     assert answer({**one, "id": "P000000000001"}) == (422, "topics.subject_wrong")
     assert answer({"kind": "number"}) == (422, "topics.subject_wrong")
     assert answer({**one, "register": "dwelling"}) == (404, "topics.register_unknown")
-
-
-def test_of_one_subject_at_most_200_records_of_a_part_are_shown(shared_town: Town) -> None:
-    town = shared_town
-    lines = [f"a3,m{number},1.00," for number in range(201)]
-    town.other.deliver("many", "person,month,amount,payer\n" + "\n".join(lines) + "\n", "payment")
-    town.grant_payments("g8", "many", terms={"per_day": 1000, "per_minute": 1000})
-    for door in (town.other, town.housing):
-        subject = door.records("a3", purpose="many").json()["subjects"][0]
-        (part,) = [each for each in subject["parts"] if each["part"] == "payment"]
-        assert (len(part["records"]), part["more"]) == (200, True)
-    assert town.rows("SELECT count(*) FROM sharing.use WHERE granted = 'g8'") == [(200,)]
-
-
-def test_by_id_all_numbers_of_the_entity_count_and_only_if_it_is_shown(shared_town: Town) -> None:
-    town = shared_town
-    anna, zoe = (town.housing.person(number, "ids")["id"] for number in ("a1", "b9"))
-    town.other.deliver("more", "person,month,amount,payer\nb9,2026-03,5.50,\n", "payment")
-    merge = {"from_id": zoe, "into": anna, "reason": "one woman"}
-    assert town.bureau.ask_register("POST", "person/merges", json=merge).status_code == 200
-    town.grant_payments("g9", "ids")
-
-    def by_id(door: Any) -> Any:
-        wish = {"case": "case-1", "subjects": [{"id": anna}]}
-        headers = {**door.headers, "x-purpose": "ids"}
-        return door.client.post("/api/topics/people/records/read", json=wish, headers=headers)
-
-    found = parts(by_id(town.housing))["payment"][1]
-    assert [record["month"] for record in found] == ["2026-01", "2026-02", "2026-03"]
-    assert by_id(town.other).status_code == 404  # it may not know whose id that is
-    given = parts(town.other.records("a1", purpose="ids"))["payment"][1]
-    assert [record["month"] for record in given] == ["2026-01", "2026-02", "2026-02"]

@@ -48,19 +48,6 @@ def test_every_figure_is_as_counted_by_hand(shared_town: Town) -> None:
     assert (relief["state"], relief["responsible"], relief["legal_basis"]) == ("missing", "Civil affairs", "Relief Act")
 
 
-def test_what_the_catalogue_describes_and_nobody_delivers_is_told_from_what_is_missing(shared_town: Town) -> None:
-    item = {"name": {"zh": "姓名", "en": "Name"}}
-    relief = {"title": {"zh": "救助", "en": "Relief"}, "keeper": "civil", "items": [item], "sharing": "unconditional"}
-    shared_town.civil.sign_in_as("catalogue.write")
-    headers = shared_town.civil.headers
-    put = shared_town.client.put("/api/catalogue/resources/relief", json=relief, headers=headers)
-    assert put.status_code in (200, 201), put.text
-    shared_town.sign_in()
-    (part,) = [part for part in shared_town.bureau.topic()["parts"] if part["name"] == "relief"]
-    assert part["state"] == "catalogued"
-    assert shared_town.bureau.topic()["state"]["missing"] == ["Relief"]
-
-
 def test_figures_of_a_part_are_for_its_keeper_the_librarys_and_the_bureau(shared_town: Town) -> None:
     def seen(door: Door) -> set[str]:
         return {part["name"] for part in door.topic()["parts"] if part["open"] and part["figures"]}

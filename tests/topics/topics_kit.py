@@ -130,3 +130,10 @@ def numbers(figures: list[dict[str, Any]]) -> dict[tuple[str, ...], tuple[int, i
 def of_parts(topic: dict[str, Any]) -> dict[tuple[str, ...], tuple[int, int]]:
     """The figures of all parts that are shown."""
     return numbers([figure for part in topic["parts"] for figure in part["figures"]])
+
+
+def parts(answer: Any, place: int = 0) -> dict[str, tuple[str, list[dict[str, Any]]]]:
+    """Access and the fields that are shown, by dataset."""
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["subjects"][place]["parts"]
+    return {each["part"]: (each["access"], [record["fields"] for record in each["records"]]) for each in found}

@@ -55,7 +55,7 @@ def run_tests(
     sound = _all_pass(root, steps(fix=False))
     chosen = [] if full else ["-m", "not full"]
     # a file goes to one process whole, so that what its tests share is made once
-    spread = ("-n", PROCESSES, "--dist", "loadfile")
+    spread = ("-n", PROCESSES, "--dist", "loadfile", "--no-loadscope-reorder")
     command = [sys.executable, "-m", "pytest", *spread, *chosen, *context.args]
     passed = subprocess.run(command, cwd=root, env=_environment(), check=False).returncode == 0
     if not sound:
