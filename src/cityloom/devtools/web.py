@@ -56,7 +56,7 @@ def _install(root: Path) -> None:
     installed, wanted = web / "node_modules" / ".package-lock.json", web / "package-lock.json"
     if not installed.is_file() or installed.stat().st_mtime < wanted.stat().st_mtime:
         _node(
-            web, str(_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci", "--no-audit", "--no-fund"
+            web, str(_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci", "--prefer-offline"
         )
         installed.touch()
 
