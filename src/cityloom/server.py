@@ -48,6 +48,7 @@ def make_app(parts: Parts) -> Litestar:
             security=[{"token": []}, {"session": []}],
         ),
         request_max_body_size=http.MOST_BODY_MIB << 20,
+        logging_config=None,  # Litestar's own would take what libraries log away from ours, as lines that are no JSON
         debug=False,
     )
     # outermost, since middleware of Litestar never hears of requests that no route answers

@@ -264,3 +264,19 @@ def test_what_ends_a_process_or_a_thread_is_one_line_of_json(where: str, tmp_pat
     (kept,) = tmp_path.iterdir()
     assert json.loads(kept.read_text()) == told
     assert done.returncode == (where == "process")
+
+
+def test_what_libraries_log_in_the_server_is_a_line_of_json(tmp_path: Path) -> None:
+    program = [
+        "import logging, pathlib, sys",
+        "from cityloom import server",
+        "from cityloom.kernel import log",
+        "log.configure('info', pathlib.Path(sys.argv[1]), 'web')",
+        "server.make_app(None)",
+        "logging.getLogger('psycopg.pool').warning('no server\\n\\ton that socket')",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(program), str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    (told,) = [json.loads(each) for each in done.stderr.splitlines()]
+    assert (told["event"], told["logger"]) == ("no server\n\ton that socket", "psycopg.pool")

@@ -55,9 +55,7 @@ def _install(root: Path) -> None:
     web = root / "web"
     installed, wanted = web / "node_modules" / ".package-lock.json", web / "package-lock.json"
     if not installed.is_file() or installed.stat().st_mtime < wanted.stat().st_mtime:
-        _node(
-            web, str(_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci", "--prefer-offline"
-        )
+        _node(web, str(_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"), "ci", "--prefer-offline")
         installed.touch()
 
 
