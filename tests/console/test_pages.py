@@ -1,5 +1,6 @@
 """Pages driven in a real browser, in both languages, wide and on a phone: work done to its end, and nothing out of place."""
 
+import socket
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,14 @@ from console.conftest import PASSWORD, Town
 PLACES = ["/", "/catalogue", "/catalogue/resident", "/deliveries", "/deliveries/resident", "/requests", "/nowhere"]
 GOOD = "id,name,district,born,income,married\na1,Anna Apple,N1,1980-05-01,100.50,true\na2,Bert Birch,N2,1990-06-02,200.00,false\n"
 BAD = f"{GOOD}a3,Cleo Cedar,N1,never,,true\n"
+
+
+@pytest.mark.parametrize("path", ["", "/", "/.", "//", "/catalogue/x", "/assets/none.js", "/..%2f..%2fsecrets"])
+def test_a_path_is_a_file_of_the_console_or_its_first_page(town: Town, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", town.city.settings.port), timeout=10) as line:  # as it is, not tidied
+        line.sendall(f"GET /console{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: line.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 404" if path.startswith("/assets") else b"HTTP/1.1 200"), answer[:300]
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -6,8 +6,9 @@ from datetime import datetime
 import msgspec
 
 from cityloom import client
-from cityloom.facts.contracts import Line, Outcome, Statement
+from cityloom.facts.contracts import Outcome, Statement
 from cityloom.samplecity.contracts import PlannedApplication
+from cityloom.sharing.contracts import LineAnswer
 
 RIGHTS = ("facts.ask", "facts.read_asked")
 LIST, ASKER, PURPOSE = "school_admission", "education", "school_admission"
@@ -59,7 +60,7 @@ def _statements(
             for number, each in some
         ]
         answer = client.checked(asker.http.post(f"/api/facts/{LIST}/ask", json={"questions": questions}))
-        for (_, each), line in zip(some, msgspec.convert(answer, list[Line]), strict=True):
+        for (_, each), line in zip(some, msgspec.convert(answer, list[LineAnswer]), strict=True):
             if line.statement is None:
                 raise ValueError(f"{line.code}: {line.detail}")
             yield each, msgspec.json.decode(line.statement, type=Statement)

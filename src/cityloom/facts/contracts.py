@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from cityloom.sharing.contracts import CASE, Signature
+from cityloom.sharing.contracts import CASE
 
 ANSWER: Final = "cityloom.facts.answer/1"
 MOST_QUESTIONS: Final = 1_000
@@ -143,24 +143,6 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     papers_asked: int
     at: datetime
     audit_position: int
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A statement with its signature; `statement` is the text that was signed."""
-
-    statement: str
-    signature: Signature
-
-
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The answer to one question of a batch, counted from 1: a signed statement, or why there is none."""
-
-    line: int
-    statement: str | None = None
-    signature: Signature | None = None
-    code: str = ""
-    detail: str = ""
-    remedy: str = ""
 
 
 class Source(msgspec.Struct, frozen=True):

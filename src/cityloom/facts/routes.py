@@ -8,10 +8,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from cityloom.facts.api import asking, lists, records
 from cityloom.facts.api.asking import Asked as Question
 from cityloom.facts.api.asking import FactDesk
-from cityloom.facts.contracts import MOST_QUESTIONS, Asked, AskedAbout, Batch, Declared, Line
+from cityloom.facts.contracts import MOST_QUESTIONS, Asked, AskedAbout, Batch, Declared
 from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.kernel.access import Principal
+from cityloom.sharing.contracts import LineAnswer
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
@@ -43,12 +44,12 @@ def get_list(request: AnyRequest, list: FromPath[str]) -> Declared:
     "metered and kept before it is answered. Lines are answered in order; one that is refused does not stop the others.",
     status_code=200,
 )
-async def post_ask(request: AnyRequest, list: FromPath[str], data: JSONBody[Batch]) -> tuple[Line, ...]:
+async def post_ask(request: AnyRequest, list: FromPath[str], data: JSONBody[Batch]) -> tuple[LineAnswer, ...]:
     """A single question that is refused is answered with its problem."""
     asked = _asked(request, list, data)
     if len(asked) == 1:
         answer = await _desk(request).ask(asked[0])
-        return (Line(1, answer.statement, answer.signature),)
+        return (LineAnswer(1, answer.statement, answer.signature),)
     parts = http.parts_of(request)
     words, language = parts.words, asked[0].language
     return tuple([line async for line in asking.answer_lines(_desk(request), asked, words, language)])

@@ -48,8 +48,8 @@ export async function changePassword(old: string, next: string): Promise<void> {
   await enter(await of(api.PUT("/api/identity/password", { body: { old, new: next } })));
 }
 
-export async function signOut(everywhere = false): Promise<void> {
-  await of(everywhere ? api.DELETE("/api/identity/sessions") : api.DELETE("/api/identity/session"));
+export async function signOut(): Promise<void> {
+  await of(api.DELETE("/api/identity/session"));
   me.value = null;
   lost.value = false;
 }

@@ -187,19 +187,9 @@ def _doors(tx: Transaction, wanted: Mapping[str, set[str]], rows: list[Row]) -> 
     return reached
 
 
-class _DoorRow(msgspec.Struct, frozen=True, gc=False):
+class _DoorRow(Row, frozen=True, gc=False, kw_only=True):
     place: int
     depth: int
-    code: str
-    parent: str
-    level: int
-    name: str
-    division: str
-    since: date
-    until: date | None
-    replaced_by: list[str]
-    below: int
-    former: list[str]
 
 
 def _heirs(tx: Transaction, codes: Sequence[str]) -> list[Row]:

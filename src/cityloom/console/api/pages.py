@@ -21,14 +21,14 @@ def page(path: str, gzip: bool) -> Page:
     place = PurePosixPath(path.strip("/") or INDEX)
     files = built()
     if str(place) not in files:
-        if place.parts[0] == LASTING or INDEX not in files:
+        if place.parts[:1] == (LASTING,) or INDEX not in files:
             raise NotFound("kernel.not_found") if files else Unavailable("console.not_built")
         place = PurePosixPath(INDEX)
     name = str(place)
     packed = gzip and f"{name}.gz" in files
     media = mimetypes.guess_type(name)[0] or "application/octet-stream"
     content = files[f"{name}.gz" if packed else name]
-    return Page(content, media, "gzip" if packed else "", place.parts[0] == LASTING)
+    return Page(content, media, "gzip" if packed else "", place.parts[:1] == (LASTING,))
 
 
 @cache

@@ -5,7 +5,6 @@ grants, the readings of the registers and what was asked, with their entries of 
 """
 
 import asyncio
-import base64
 import hashlib
 import os
 import time
@@ -20,7 +19,7 @@ from cityloom.facts import store
 from cityloom.facts.api import choosing, lists
 from cityloom.facts.api.gathering import Gatherer, Job
 from cityloom.facts.api.telling import Teller, UseOf
-from cityloom.facts.contracts import Answer, Known, Line, Outcome, Question, Statement
+from cityloom.facts.contracts import Known, Outcome, Question, Statement
 from cityloom.facts.rules import entering, judging
 from cityloom.facts.rules.judging import Verdict
 from cityloom.facts.rules.plans import PlannedFact
@@ -36,8 +35,9 @@ from cityloom.kernel.desk import MOST, Desk
 from cityloom.kernel.errors import BadRequest, NotFound, Problem, Refused, Unavailable
 from cityloom.kernel.words import Words
 from cityloom.registers.api.verifying import People, Regarded, Verifier
+from cityloom.sharing.api import signing
 from cityloom.sharing.api.sights import Seen, Sights
-from cityloom.sharing.contracts import Signature
+from cityloom.sharing.contracts import Answer, LineAnswer
 
 ASK = "facts.ask"
 LOOKS = timedelta(minutes=1)
@@ -228,7 +228,7 @@ class Answerer:
             for draft in some:
                 asked = group[draft.job.place]
                 text = msgspec.json.encode(self._statement(draft, used[draft.id], asked.language, position, now))
-                answers[draft.job.place] = self._sign(text)
+                answers[draft.job.place] = signing.signed(self._parts.signer, text)
                 kept.append(_asked(draft, people, hashlib.sha256(text).hexdigest(), position))
         store.keep(tx, kept, now)
 
@@ -254,11 +254,6 @@ class Answerer:
             at=now,
             audit_position=position,
         )
-
-    def _sign(self, text: bytes) -> Answer:
-        signed = self._parts.signer.sign(text)
-        value = base64.b64encode(signed.value).decode()
-        return Answer(text.decode(), Signature(signed.algorithm, signed.key_id, value))
 
 
 def _verdict(job: Job, fact: PlannedFact, people: People) -> tuple[PlannedFact, int, Verdict]:
@@ -391,16 +386,16 @@ def desk(parts: Parts) -> FactDesk:
 
 async def answer_lines(
     desk: FactDesk, asked: Sequence[Asked], words: Words, language: str
-) -> AsyncIterator[Line]:  # fmt: skip
+) -> AsyncIterator[LineAnswer]:  # fmt: skip
     """The answers to a batch in order, a group at a time; a question that is refused does not stop the others."""
     for start in range(0, len(asked), MOST):
         group = asked[start : start + MOST]
         answers = await asyncio.gather(*(desk.ask(each) for each in group), return_exceptions=True)
         for line, answer in enumerate(answers, start + 1):
             if isinstance(answer, Answer):
-                yield Line(line, answer.statement, answer.signature)
+                yield LineAnswer(line, answer.statement, answer.signature)
             elif isinstance(answer, Problem):
                 detail, remedy = words.problem(answer, language)
-                yield Line(line, code=answer.code, detail=detail, remedy=remedy)
+                yield LineAnswer(line, code=answer.code, detail=detail, remedy=remedy)
             else:
                 raise answer

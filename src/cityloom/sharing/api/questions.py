@@ -5,7 +5,6 @@ commits; only then is each question answered, with its signature.
 """
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -23,9 +22,9 @@ from cityloom.kernel.db import PLATFORM, Transaction
 from cityloom.kernel.desk import MOST, Desk
 from cityloom.kernel.errors import Problem, Refused, Unavailable
 from cityloom.kernel.words import Words
-from cityloom.sharing.api import grants, logbook
+from cityloom.sharing.api import grants, logbook, signing
 from cityloom.sharing.api.held import Held
-from cityloom.sharing.contracts import Answer, Claims, LineAnswer, Question, Signature, Statement
+from cityloom.sharing.contracts import Answer, Claims, LineAnswer, Question, Statement
 from cityloom.sharing.rules import files, using
 from cityloom.sharing.rules.using import Live
 from cityloom.sharing.store import projections
@@ -192,10 +191,7 @@ class Answerer:
             at=now,
             audit_position=position,
         )
-        text = msgspec.json.encode(statement)
-        signed = self.parts.signer.sign(text)
-        value = base64.b64encode(signed.value).decode()
-        return Answer(text.decode(), Signature(signed.algorithm, signed.key_id, value))
+        return signing.signed(self.parts.signer, msgspec.json.encode(statement))
 
 
 def _refused(asked: Asked, who: Principal, now: datetime) -> Entry:

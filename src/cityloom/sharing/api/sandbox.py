@@ -4,7 +4,6 @@ The same shapes, signatures and errors; no grant, no purpose, no log, since noth
 here is of another type, so that it passes for no real one.
 """
 
-import base64
 from typing import Any
 
 import msgspec
@@ -13,7 +12,8 @@ from cityloom.exchange.api import excerpts, sandbox
 from cityloom.exchange.contracts import DatasetFacts, key_text, record_key
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Invalid, NotFound
-from cityloom.sharing.contracts import SANDBOX, Answer, Claims, Question, Signature, Statement
+from cityloom.sharing.api import signing
+from cityloom.sharing.contracts import SANDBOX, Answer, Claims, Question, Statement
 from cityloom.sharing.rules import using
 
 Record = dict[str, Any]
@@ -79,6 +79,4 @@ def _signed(
         at=ctx.clock.now(),
         audit_position=-1,
     )
-    text = msgspec.json.encode(statement)
-    signed = ctx.parts.signer.sign(text)
-    return Answer(text.decode(), Signature(signed.algorithm, signed.key_id, base64.b64encode(signed.value).decode()))
+    return signing.signed(ctx.parts.signer, msgspec.json.encode(statement))
