@@ -6,7 +6,7 @@ import signal
 from typing import Any, cast
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
@@ -29,7 +29,7 @@ def make_app(parts: Parts) -> Litestar:
         state=State({"parts": parts}),
         exception_handlers={Exception: http.answer_problem},
         compression_config=CompressionConfig(
-            backend="gzip", minimum_size=2000, exclude=["/changes", "/records", "^/console"]
+            backend="gzip", minimum_size=2000, exclude=["/changes", "/records", "/query$", "/verify$", "^/console"]
         ),
         on_shutdown=[_close],
         openapi_config=OpenAPIConfig(
@@ -89,6 +89,7 @@ def main() -> None:
         "cityloom.server:create_app",
         factory=True,
         interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
         address=settings.host,
         port=settings.port,
         workers=settings.web_workers,

@@ -2,7 +2,6 @@
 
 import csv
 import runpy
-import time
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -463,13 +462,3 @@ def test_the_example_in_the_docs():
     assert known.city.deadline(local("2026-12-31T10:00"), Period(5, "working_days")) == local("2027-01-08T17:00")
     hotline = known.of("hotline")
     assert hotline.deadline(local("2027-01-01T10:00"), Period(2, "working_hours")) == local("2027-01-01T12:00")
-
-
-@pytest.mark.full
-def test_a_hundred_thousand_deadlines_a_second_one_by_one():
-    period = Period(20, "working_days")
-    starts = [local("2016-01-01T00:00") + timedelta(minutes=37 * number) for number in range(100_000)]
-    begin = time.perf_counter()
-    for start in starts:
-        CITY.deadline(start, period)
-    assert time.perf_counter() - begin < 1.0

@@ -58,7 +58,7 @@ class Transaction:
     def all(self, kind: type[Row], sql: str, params: Params = ()) -> list[Row]:
         """Every row of the answer."""
         cursor = self.connection.execute(sql.encode(), params)
-        names = [column.name for column in cursor.description or ()]
+        names = _names(cursor)
         return [kind(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
     def first(self, kind: type[Row], sql: str, params: Params = ()) -> Row | None:
@@ -160,6 +160,12 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self._pool.close()
+
+
+def _names(cursor: psycopg.Cursor[Any]) -> list[str]:
+    """The columns' names; `description` would make an object of each column for every answer."""
+    result = cursor.pgresult
+    return [(result.fname(place) or b"").decode() for place in range(result.nfields)] if result else []
 
 
 def _clean(connection: psycopg.Connection[Any]) -> None:

@@ -46,7 +46,8 @@ def within(address: str, among: Sequence[Network]) -> bool:
     return any(found in network for network in among)
 
 
-def client_address(peer: str, forwarded: str, trusted: Sequence[Network]) -> str:
+@lru_cache(maxsize=1024)
+def client_address(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str:
     """Who really calls: the last address of X-Forwarded-For that no trusted proxy has; what others send is not heeded."""
     address = peer
     for part in reversed(forwarded.split(",")):
