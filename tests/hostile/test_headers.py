@@ -47,6 +47,13 @@ def test_a_caller_does_not_choose_the_number_of_a_request(town: Town) -> None:
     assert "deadbeef" not in answer.text
 
 
+def test_a_wrong_value_is_answered_with_those_that_would_do(town: Town) -> None:
+    body = {"dataset": "x", "purpose": "p", "legal_basis": "b", "reason": "r", "terms": {"kind": "all"}}
+    headers = {**town.housing.headers, "accept-language": "zh"}
+    detail = town.client.put("/api/sharing/requests/x", json=body, headers=headers).json()["detail"]
+    assert detail == "请求无法识别：terms.kind: 'all' 不是可用的取值，可用：read, verify, aggregate"
+
+
 SPOOFS = (
     {"x-forwarded-for": "10.0.0.1, 127.0.0.1"}, {"forwarded": "for=127.0.0.1;host=civil;proto=https"},
     {"x-real-ip": "127.0.0.1"}, {"x-forwarded-user": "civil-service"}, {"x-original-url": "/healthz"},

@@ -118,7 +118,7 @@ def _length(request: AnyRequest) -> int | None:
     if text is None:
         return None
     if not text.isdigit():
-        raise BadRequest("kernel.request_wrong", reason="Content-Length")
+        raise BadRequest("kernel.header_wrong", name="Content-Length")
     return int(text)
 
 

@@ -15,15 +15,15 @@ from litestar.exceptions import (
     InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
-    ValidationException,
 )
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from cityloom.kernel import log, metrics
+from cityloom.kernel import log, metrics, misread
 from cityloom.kernel.audit.keys import Jwk
 from cityloom.kernel.context import Parts
 from cityloom.kernel.db import PLATFORM
 from cityloom.kernel.errors import BadRequest, NotFound, Problem, Throttled, TooLarge, Unavailable
+from cityloom.kernel.words import Words
 
 logger = log.logger("http")
 
@@ -90,11 +90,11 @@ def request_number(request: Request[Any, Any, Any]) -> str:
 def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Response[ProblemDocument]:
     """Turn what was raised into a problem document; what is not a Problem is logged and told without its inside."""
     number = request_number(request)
-    known = problem if isinstance(problem, Problem) else _translate(problem, number)
-    if known is not problem and known.status >= 500:
-        logger.error("request_failed", request=number, path=request.url.path, exc_info=problem)
     parts = parts_of(request)
     tongue = language(request, parts.settings.language)
+    known = problem if isinstance(problem, Problem) else _translate(problem, request, parts.words, tongue)
+    if known is not problem and known.status >= 500:
+        logger.error("request_failed", request=number, path=request.url.path, exc_info=problem)
     detail, remedy = parts.words.problem(known, tongue)
     document = ProblemDocument(
         type=f"urn:cityloom:problem:{known.code}",
@@ -118,29 +118,31 @@ def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Respo
     return Response(document, status_code=known.status, media_type=PROBLEM_TYPE, headers=headers)
 
 
-def _translate(error: Exception, number: str) -> Problem:
+def _translate(error: Exception, request: Request[Any, Any, Any], words: Words, tongue: str) -> Problem:
     if isinstance(error, NotFoundException):
         return NotFound("kernel.not_found")
     if isinstance(error, MethodNotAllowedException):
         return MethodNotAllowed("kernel.method_not_allowed")
-    if isinstance(error, ValidationException):
-        faults = "; ".join(
-            f"{item.get('key', '')}: {item.get('message', '')}" for item in error.extra or [] if isinstance(item, dict)
-        )
-        return BadRequest("kernel.request_wrong", reason=faults or error.detail)
-    if isinstance(error, psycopg.DataError) and error.sqlstate in UNFIT:
-        return BadRequest("kernel.request_wrong", reason="a text with the character NUL, or a number beyond 64 bits")
-    if isinstance(error, InternalServerException) and error.detail == LEFT:
-        return BadRequest("kernel.request_wrong", reason="the body ended before its end")
-    if isinstance(error, OverflowError):  # the day after the last, or the first one in another zone
-        return BadRequest("kernel.request_wrong", reason="a day or a number beyond all that can be counted")
-    if isinstance(error, RecursionError):
-        return BadRequest("kernel.request_wrong", reason="nested too deeply")
     if isinstance(error, HTTPException) and error.status_code == 413:
         return TooLarge("kernel.body_too_large", limit=MOST_BODY_MIB)
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return BadRequest("kernel.request_wrong", reason=error.detail)
-    return Problem("kernel.internal", request=number)
+        reason = misread.reason(error, request.scope.get("route_handler"), words, tongue)
+        return BadRequest("kernel.request_wrong", reason=reason)
+    unreadable = _unreadable(error)
+    if unreadable:
+        return BadRequest("kernel.request_wrong", reason=words.say(unreadable, tongue))
+    return Problem("kernel.internal", request=request_number(request))
+
+
+def _unreadable(error: Exception) -> str:
+    """The words for what only broke when it was used; empty where the request is not to blame."""
+    if isinstance(error, psycopg.DataError) and error.sqlstate in UNFIT:
+        return "kernel.misread_unfit"
+    if isinstance(error, InternalServerException) and error.detail == LEFT:
+        return "kernel.misread_cut_off"
+    if isinstance(error, OverflowError):  # the day after the last, or the first one in another zone
+        return "kernel.misread_beyond"
+    return "kernel.misread_deep" if isinstance(error, RecursionError) else ""
 
 
 class MethodNotAllowed(Problem):

@@ -93,7 +93,7 @@ def _place(after: str) -> tuple[date, str]:
     try:
         return date.fromisoformat(day), name
     except ValueError as error:
-        raise BadRequest("kernel.request_wrong", reason=f"after names a day that is none: {day}") from error
+        raise BadRequest("quality.day_wrong", day=day[:20]) from error
 
 
 @get("/api/quality/scores", tags=["scores"], summary="Quality over time", sync_to_thread=True)

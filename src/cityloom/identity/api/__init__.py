@@ -81,12 +81,12 @@ def note_account(request: Request[Any, Any, Any], who: Principal) -> None:
 def credentials(request: Request[Any, Any, Any]) -> Credentials:
     """What a request shows of who sends it.
 
-    Raises BadRequest `kernel.request_wrong` where it says so twice: a proxy and the city might each believe another one.
+    Raises BadRequest `kernel.header_twice` where it says so twice: a proxy and the city might each believe another one.
     """
     said = [name for name, _ in request.scope["headers"] if name in ONCE]
     for name in set(said):
         if said.count(name) > 1:
-            raise BadRequest("kernel.request_wrong", reason=f"more than one header {name.decode()}")
+            raise BadRequest("kernel.header_twice", name=name.decode())
     settings = http.parts_of(request).settings
     names = browser.cookie_names(settings.secure_cookies)
     peer, trusted = request.client.host if request.client else "", entrance.listed(settings.trusted_proxies)
