@@ -179,11 +179,8 @@ def parts(scratch: Scratch) -> Iterator[Parts]:
 def city(scratch: Scratch) -> Iterator[Parts]:
     """The running parts with the packs of the shipped city, installed by every module as at a start."""
     from cityloom import app
-    from cityloom.kernel.jobs import platform_context
+    from installing import installed
 
-    opened = app.open_parts(scratch.settings)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(opened, "install"))
+    opened = installed(scratch, language=scratch.settings.language, min_free_mib=scratch.settings.min_free_mib)
     yield opened
     app.close_parts(opened)

@@ -20,6 +20,7 @@ from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.jobs import platform_context
 from cityloom.registers.api import following as registers
 from cityloom.samplecity.contracts import PlannedAddress
+from installing import installed
 from scratch import Scratch
 from serving import served
 from sharing.sharing_kit import TurnedClock
@@ -165,14 +166,8 @@ class City(msgspec.Struct, frozen=True):
 def opened(scratch: Scratch, folder: Path) -> Iterator[City]:
     """The city, installed, with nothing delivered."""
     packs = write_pack(folder)
-    settings = msgspec.structs.replace(
-        scratch.settings, packs=str(packs), city="harbour", language="en", min_free_mib=1
-    )
     clock = TurnedClock()
-    parts = msgspec.structs.replace(app.open_parts(settings), clock=clock)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(parts, "install"))
+    parts = installed(scratch, clock, packs=str(packs), city="harbour")
     with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("psb", "grid", "civil_affairs", "other")]
         yield City(parts, clock, scratch.admin_url, *doors)

@@ -12,6 +12,7 @@ from cityloom.identity.api import services
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 from faults.running import RIGHTS, write_pack
+from installing import installed
 from scratch import Scratch
 from serving import served
 
@@ -22,11 +23,7 @@ def town(scratch: Scratch, tmp_path: Path) -> Iterator[Parts]:
     packs = tmp_path / "packs"
     packs.mkdir()
     write_pack(packs)
-    settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
-    parts = app.open_parts(settings)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(parts, "install"))
+    parts = installed(scratch, packs=str(packs), city="small")
     yield parts
     app.close_parts(parts)
 

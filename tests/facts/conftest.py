@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from cityloom import app
-from cityloom.kernel.jobs import platform_context
 from facts.facts_kit import FILES, GRANTS, KEEPERS, City, Door, payments, write_pack
+from installing import installed
 from scratch import Scratch
 from serving import served
 from sharing.sharing_kit import TurnedClock
@@ -18,14 +17,8 @@ from sharing.sharing_kit import TurnedClock
 def city(shared_scratch: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """Every department has delivered, the register and the copies have followed, and education has grants to verify."""
     packs: Path = write_pack(tmp_path_factory.mktemp("packs"))
-    settings = msgspec.structs.replace(
-        shared_scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1
-    )  # fmt: skip
-    opened, clock = app.open_parts(settings), TurnedClock()
-    parts = msgspec.structs.replace(opened, clock=clock)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(parts, "install"))
+    clock = TurnedClock()
+    parts = installed(shared_scratch, clock, packs=str(packs), city="small")
     with served(parts) as client:
         doors = {name: Door(client, parts, name) for name in KEEPERS}
         found = City(parts, clock, shared_scratch.admin_url, client, doors)

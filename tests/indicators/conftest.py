@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
 import pytest
 from litestar.testing import TestClient
 
@@ -14,6 +13,7 @@ from cityloom.exchange.contracts import Declaration
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 from cityloom.samplecity import api as samplecity
+from installing import installed
 from scratch import Scratch
 from serving import served
 
@@ -32,12 +32,8 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def town(scratch: Scratch, planned: Path) -> Iterator[Parts]:
     """The shipped city with the datasets of its sample of 10,000 people, delivered."""
-    settings = msgspec.structs.replace(scratch.settings, language="en", min_free_mib=1)
-    parts = app.open_parts(settings)
+    parts = installed(scratch)
     ctx = platform_context(parts, "install")
-    for module in app.MODULES:
-        if module.install:
-            module.install(ctx)
     zone = parts.calendars.city.table.zone
     today = datetime.combine(parts.clock.now().astimezone(zone).date(), datetime.min.time(), zone)
     for each in samplecity.deliveries(

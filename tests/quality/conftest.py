@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from cityloom import app
-from cityloom.kernel.jobs import platform_context
+from installing import installed
 from quality.quality_kit import Door, Place, write_pack
 from scratch import Scratch
 from serving import served
@@ -24,12 +22,8 @@ def more() -> dict[str, str]:
 def place(scratch: Scratch, tmp_path: Path, more: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Place]:
     """Three departments and a bureau; civil keeps what there is, and has delivered its residents."""
     packs = write_pack(tmp_path / "packs", {**more, **getattr(request, "param", {})})
-    settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
-    opened, clock = app.open_parts(settings), TurnedClock()
-    parts = msgspec.structs.replace(opened, clock=clock)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(parts, "install"))
+    clock = TurnedClock()
+    parts = installed(scratch, clock, packs=str(packs), city="small")
     with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other", "bureau")]
         found = Place(parts, clock, scratch.admin_url, client, *doors)

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from cityloom import app
-from cityloom.kernel.jobs import platform_context
+from installing import installed
 from registers.registers_kit import HOMES, TENANTS, Door, Town, write_pack
 from scratch import Scratch
 from serving import served
@@ -18,12 +16,8 @@ from sharing.sharing_kit import ROWS, TurnedClock
 def town(scratch: Scratch, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
     """Three departments and the bureau that keeps the registers; all have delivered, and the registers have followed."""
     packs = write_pack(tmp_path / "packs", getattr(request, "param", {}))
-    settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
-    opened, clock = app.open_parts(settings), TurnedClock()
-    parts = msgspec.structs.replace(opened, clock=clock)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(parts, "install"))
+    clock = TurnedClock()
+    parts = installed(scratch, clock, packs=str(packs), city="small")
     with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other", "bureau")]
         found = Town(parts, clock, scratch.admin_url, client, *doors)

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from cityloom import app
-from cityloom.kernel.jobs import platform_context
+from installing import installed
 from scratch import Scratch
 from serving import served
 from sharing.sharing_kit import Door, Town, TurnedClock, write_pack
@@ -17,12 +15,8 @@ from sharing.sharing_kit import Door, Town, TurnedClock, write_pack
 def town(scratch: Scratch, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Town]:
     """Three departments; civil keeps what there is."""
     packs = write_pack(tmp_path / "packs", getattr(request, "param", {}))
-    settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
-    opened, clock = app.open_parts(settings), TurnedClock()
-    parts = msgspec.structs.replace(opened, clock=clock)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(parts, "install"))
+    clock = TurnedClock()
+    parts = installed(scratch, clock, packs=str(packs), city="small")
     with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other")]
         yield Town(parts, clock, scratch.admin_url, client, *doors)

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from cityloom import app
-from cityloom.kernel.jobs import platform_context
+from installing import installed
 from registers.registers_kit import HOMES, TENANTS
 from scratch import Scratch
 from serving import served
@@ -34,12 +32,8 @@ def shared_town(shared_scratch: Scratch, tmp_path_factory: pytest.TempPathFactor
 def opened_town(scratch: Scratch, folder: Path) -> Iterator[Town]:
     """Three departments and the bureau; all have delivered, the registers have followed, and quality has measured the day."""
     packs = write_pack(folder / "packs")
-    settings = msgspec.structs.replace(scratch.settings, packs=str(packs), city="small", language="en", min_free_mib=1)
-    opened, clock = app.open_parts(settings), TurnedClock()
-    parts = msgspec.structs.replace(opened, clock=clock)
-    for module in app.MODULES:
-        if module.install:
-            module.install(platform_context(parts, "install"))
+    clock = TurnedClock()
+    parts = installed(scratch, clock, packs=str(packs), city="small")
     with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other", "bureau")]
         found = Town(parts, clock, scratch.admin_url, client, *doors)
