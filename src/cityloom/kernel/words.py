@@ -1,6 +1,7 @@
 """Words are data: each code has an English and a Chinese text, in the words.yaml of the module that owns it."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Literal
@@ -51,9 +52,17 @@ def load(packages: Iterable[str]) -> Words:
     """Read words.yaml (or every file of words/) of each package, such as `cityloom.exchange`."""
     texts: dict[str, Text] = {}
     for package in packages:
-        for source in _sources(resources.files(package)):
-            texts.update(msgspec.yaml.decode(source.read_bytes(), type=dict[str, Text]))
+        texts.update(_of_package(package))
     return Words(texts)
+
+
+@cache
+def _of_package(package: str) -> Mapping[str, Text]:
+    """Read once in a process: what a program says does not change while it runs."""
+    texts: dict[str, Text] = {}
+    for source in _sources(resources.files(package)):
+        texts.update(msgspec.yaml.decode(source.read_bytes(), type=dict[str, Text]))
+    return texts
 
 
 def everything() -> Words:
