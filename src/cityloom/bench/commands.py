@@ -22,6 +22,7 @@ from cityloom.bench import (
     sharing,
     spark,
     start,
+    web,
 )
 from cityloom.kernel import log
 
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[bool, Talk], None]] = {
     "register": register.run,
     "siting": planning.siting,
     "start": start.run,
+    "web": web.run,
 }
 
 

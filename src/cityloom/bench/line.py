@@ -28,6 +28,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     p95_ms: float | None = None
     peak_mib: int | None = None
     """Largest memory of all processes of the city together (proportional set size)."""
+    kib: int | None = None
+    """What went over the wire."""
     f1: float | None = None
     """For what is judged against a truth: harmonic mean of the two below."""
     precision: float | None = None
