@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from catalogue_kit import RIGHTS, Door, Town, TurnedClock, install, write_pack
+from catalogue_kit import RIGHTS, Door, Town, TurnedClock, write_pack
 from litestar.testing import TestClient
 
 from cityloom import app
 from cityloom.identity.api import services
 from cityloom.kernel.jobs import platform_context
+from installing import installed
 from scratch import Scratch
 from serving import served
 
@@ -22,12 +22,10 @@ def town(scratch: Scratch, tmp_path: Path) -> Iterator[Town]:
     folder = tmp_path / "packs"
     folder.mkdir(exist_ok=True)
     write_pack(folder)
-    settings = msgspec.structs.replace(scratch.settings, packs=str(folder), city="town", language="en")
-    opened, clock = app.open_parts(settings), TurnedClock()
-    parts = msgspec.structs.replace(opened, clock=clock)
-    install(parts)
+    clock = TurnedClock()
+    parts = installed(scratch, clock, packs=str(folder), city="town")
     yield Town(parts, clock, scratch.admin_url)
-    app.close_parts(opened)
+    app.close_parts(parts)
 
 
 @pytest.fixture
