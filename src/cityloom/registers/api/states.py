@@ -15,7 +15,7 @@ from cityloom.quality.contracts import NewTicket
 from cityloom.registers import spec
 from cityloom.registers.api.reading import resource, source_of
 from cityloom.registers.api.stewarding import STEWARD
-from cityloom.registers.contracts import FeedState, FieldConflict, Member, RegisterState
+from cityloom.registers.contracts import FeedState, FieldConflict, Kind, Member, RegisterState
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
 from cityloom.registers.store import claims as store
@@ -45,7 +45,8 @@ def state(ctx: Context, name: str) -> RegisterState:
         for row in feeds
     )
     title = register.title.of(ctx.language)
-    return RegisterState(name, title, register.keeper, size, unlinked, doubts, followed)
+    kinds = tuple(Kind(each.name, each.title.of(ctx.language)) for each in register.identifiers)
+    return RegisterState(name, title, register.keeper, size, unlinked, doubts, followed, kinds, register.personal)
 
 
 def count(ctx: Context) -> None:
