@@ -142,8 +142,8 @@ def reopen(ctx: Context, register: str, id: int, wish: Undo) -> Doubt:
             _undo(ctx, tx, declared, merge, wish.reason)
         if not all(store.standing(tx, register, entity) for entity in (row.left_entity, row.right_entity)):
             raise Conflict("registers.doubt_gone", doubt=id)
-        store.reopen(tx, id)
-        ctx.record(tx, "registers.doubt_reopened", f"doubt:{id}", reason=wish.reason)
+        store.reopen(tx, id, wish.reason)
+        ctx.record(tx, "registers.doubt_reopened", f"doubt:{id}")
         found = store.doubt(tx, id)
     return _doubt(declared, found or row)
 

@@ -123,11 +123,11 @@ def settle(tx: Transaction, id: int, state: str, by: str, reason: str, now: date
     )
 
 
-def reopen(tx: Transaction, id: int) -> None:
-    """A doubt waits again."""
+def reopen(tx: Transaction, id: int, reason: str) -> None:
+    """A doubt waits again, and says why."""
     tx.execute(
-        """UPDATE registers.doubt SET state = 'open', decided_at = NULL, decided_by = '', reason = '' WHERE id = %s""",
-        [id],
+        """UPDATE registers.doubt SET state = 'open', decided_at = NULL, decided_by = '', reason = %s WHERE id = %s""",
+        [reason, id],
     )
 
 
