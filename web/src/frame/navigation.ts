@@ -1,4 +1,4 @@
-import { Calendar, Connection, Search, Upload } from "@element-plus/icons-vue";
+import { Calendar, Checked, Connection, EditPen, Key as Grant, Search, Upload, User } from "@element-plus/icons-vue";
 import type { Component } from "vue";
 import type { Key } from "@/words";
 import type { Role } from "./session";
@@ -17,4 +17,8 @@ export const PLACES: Place[] = [
   { to: "/catalogue", words: "nav_find", icon: Search, roles: [] },
   { to: "/deliveries", words: "nav_hand_in", icon: Upload, roles: ["data_officer", "steward"] },
   { to: "/requests", words: "nav_use", icon: Connection, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/grants", words: "grants", icon: Grant, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/registers", words: "nav_registers", icon: User, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/doubts", words: "nav_doubts", icon: Checked, roles: ["data_officer", "steward"] },
+  { to: "/tickets", words: "nav_tickets", icon: EditPen, roles: ["data_officer", "steward", "analyst"] },
 ];
