@@ -19,6 +19,8 @@ class Frame(msgspec.Struct, frozen=True):
 
     city: Text
     flows: tuple[Definition, ...]
+    registers: tuple[str, ...]
+    """Those that the caller's organisation keeps."""
 
 
 class Task(msgspec.Struct, frozen=True):

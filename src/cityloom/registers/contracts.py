@@ -316,7 +316,7 @@ class Difference(msgspec.Struct, frozen=True):
     right: str
 
 
-class Kind(msgspec.Struct, frozen=True):
+class IdentifierKind(msgspec.Struct, frozen=True):
     """A kind of identifier by which a record is found."""
 
     name: str
@@ -335,7 +335,7 @@ class RegisterState(msgspec.Struct, frozen=True):
     """Whether there are entities that the linkage has not compared yet."""
     doubts: int
     feeds: tuple["FeedState", ...]
-    identifiers: tuple[Kind, ...]
+    identifiers: tuple[IdentifierKind, ...]
     """By which its records are found."""
     personal: bool
     """Whether it is about people."""

@@ -211,7 +211,8 @@ export const en = {
   no: "no",
   matter_open: "What personal data is open for",
   matter_title: "What do you need it for?",
-  matter_lead: "What is read here is kept with your name, the purpose and the case, and the person concerned can see it. You are asked once; it holds for this tab until you end it.",
+  matter_lead:
+    "What is read here is kept with your name, the purpose and the case, and the person concerned can see it. You are asked once; it holds for this tab until you end it.",
   matter_case: "Case",
   matter_case_hint: "The number of the case or matter: letters, figures and signs without spaces.",
   matter_choose: "Choose a purpose",
@@ -370,7 +371,8 @@ export const en = {
   answer_evidence: "Evidence for the answer",
   only_open: "Only what runs",
   dispute_title: "Dispute a value",
-  dispute_lead: "The keeper answers within ten working days. The ticket ends as corrected only when the source itself changes.",
+  dispute_lead:
+    "The keeper answers within ten working days. The ticket ends as corrected only when the source itself changes.",
   dispute_send: "Send to the keeper",
   corrected_by: "Corrected by",
 } as const;

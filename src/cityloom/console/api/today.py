@@ -35,7 +35,7 @@ def today(ctx: Context) -> Today:
         _task("decide_requests", (each.due_at for each in asked)),
         _task("answer_offers", (each.due_at for each in offered)),
         _task("deliver", (each.due_at for each in overdue)),
-        _doubts(ctx, ours),
+        _doubts(ctx),
         *_tickets(ctx),
         *_grants(ctx, ours),
     ]
@@ -48,11 +48,11 @@ def _task(kind: TaskKind, deadlines: Iterable[datetime | None]) -> Task:
     return Task(kind, len(found), min((each for each in found if each is not None), default=None))
 
 
-def _doubts(ctx: Context, ours: str) -> Task:
+def _doubts(ctx: Context) -> Task:
     """Pairs that wait for the stewards of the organisation's registers."""
     if not {Role.data_officer, Role.steward} & ctx.principal.roles:
         return Task("decide_pairs", 0, None)
-    return Task("decide_pairs", sum(each.doubts for each in states.listing(ctx) if each.keeper == ours), None)
+    return Task("decide_pairs", sum(states.state(ctx, name).doubts for name in states.kept(ctx)), None)
 
 
 def _tickets(ctx: Context) -> list[Task]:
