@@ -93,25 +93,19 @@ def test_a_steward_resolves_ten_pairs_by_keyboard_and_takes_a_merge_back(town: T
     page = desk.open("/")
     page.get_by_role("link", name="Pairs that may be one").click()
     expect(page.get_by_text("0 of 10 decided")).to_be_visible()
-    expect(page.locator("td .differs").filter(has_text="p")).to_be_visible()
+    expect(page.locator("td .differs").first).to_be_visible()
     assert desk.faults() == []
 
-    def press(key: str, done: int) -> None:
-        before = page.locator("thead code").all_inner_texts()
+    first = page.locator("thead code").first
+    for key, done in (("s", 1), ("u", 0), ("k", 0), *(("sd"[n % 2], n) for n in range(1, PAIRS))):
+        before = first.inner_text()
         page.keyboard.press(key)
         expect(page.get_by_text(f"{done} of 10 decided")).to_be_visible()
-        expect(page.locator("thead code").first).not_to_have_text(before[0]) if done < PAIRS else None
-
-    press("s", 1)
-    press("u", 0)
-    press("k", 0)
-    for done in range(1, PAIRS):
-        page.locator("thead code").first.wait_for()
-        page.keyboard.press("s" if done % 2 else "d")
-        expect(page.get_by_text(f"{done} of 10 decided")).to_be_visible()
+        if done < PAIRS - 1:
+            expect(first).not_to_have_text(before)
     page.get_by_role("button", name="Those passed over once more").click()
-    page.locator("thead code").first.wait_for()
-    page.keyboard.press("d")
+    first.wait_for()
+    page.keyboard.press("s")
     expect(page.get_by_text("No pair waits.")).to_be_visible()
     expect(page.get_by_text("10 of 10 decided")).to_be_visible()
     states = [each["state"] for each in office.call("bureau", "GET", "registers/person/doubts?status=").json()]
@@ -143,7 +137,7 @@ def test_a_request_is_offered_less_accepted_and_a_record_read_and_disputed(town:
     desk.get_by_role("button", name="Offer something else").click()
     dialog = desk.get_by_role("dialog")
     dialog.locator("label.el-checkbox").filter(has_text="Income").click()
-    dialog.get_by_role("combobox", name="Name: How it is shown").click()
+    dialog.get_by_role("combobox", name="Name: How it is shown").press("Enter")
     desk.get_by_role("option", name="first and last character").click()
     dialog.get_by_label("Only rows where").fill("district = 'N1'")
     dialog.get_by_label("Reason").fill("the income is not needed")
