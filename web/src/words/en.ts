@@ -279,6 +279,7 @@ export const en = {
   evidence_level: "Agreement",
   evidence_weight: "Weight",
   evidence_agree: "the same",
+  evidence_differ: "different",
   not_said: "not said",
   decisions: "Decisions",
   decisions_none: "Nothing was merged or split yet.",

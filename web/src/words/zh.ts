@@ -280,6 +280,7 @@ export const zh: Record<Key, string> = {
   evidence_level: "一致程度",
   evidence_weight: "权重",
   evidence_agree: "相同",
+  evidence_differ: "不同",
   not_said: "未填写",
   decisions: "处理决定",
   decisions_none: "还没有合并或拆分。",
