@@ -190,6 +190,10 @@ def test_a_record_is_opened_for_a_purpose_and_the_purpose_ends(
         "en": ("Begin", "Open", "End", "Show the history", "What do you need it for?", "the one source"),
     }[language]
     desk = town.desk("civil", language, size)
+    desk.page.emulate_media(color_scheme="dark" if size == "phone" else "light")
+    for path in ("/grants", "/tickets?ended=1", "/doubts", "/registers"):
+        expect(desk.open(path).get_by_role("heading", level=1)).to_be_visible()
+        assert desk.faults() == [], path
     page = desk.open("/registers/person/P000000000001")
     expect(page.get_by_role("heading", name=words[4])).to_be_visible()
     page.goto(f"{town.city.url}/console/registers")
