@@ -212,7 +212,7 @@ export const en = {
   matter_open: "What personal data is open for",
   matter_title: "What do you need it for?",
   matter_lead:
-    "What is read here is kept with your name, the purpose and the case, and the person concerned can see it. You are asked once; it holds for this tab until you end it.",
+    "What is read here is kept with your name, the purpose and the case, and can be looked into later. You are asked once; it holds for this tab until you end it.",
   matter_case: "Case",
   matter_case_hint: "The number of the case or matter: letters, figures and signs without spaces.",
   matter_choose: "Choose a purpose",

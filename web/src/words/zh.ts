@@ -213,7 +213,7 @@ export const zh: Record<Key, string> = {
   matter_open: "正在查阅个人信息的用途",
   matter_title: "查阅用途",
   matter_lead:
-    "每次查阅都会连同您的账号、用途和事项编号一起留存，当事人可以查看。只需填写一次，在本标签页内有效，直到您结束。",
+    "每次查阅都会连同您的账号、用途和事项编号一起留存，可供日后核查。只需填写一次，在本标签页内有效，直到您结束。",
   matter_case: "事项编号",
   matter_case_hint: "案件或办件的编号：字母、数字和符号，不含空格。",
   matter_choose: "请选择用途",
