@@ -230,6 +230,7 @@ export const en = {
   register_identifier: "Number",
   register_open: "Open",
   register_kept: "By the whole number only: nobody is listed here.",
+  register_counted: "counted {when}",
   registers_hold: "What the registers hold",
   record_fields: "What is known",
   record_hidden: "{count} more records of sources are not shown for this purpose.",

@@ -231,6 +231,7 @@ export const zh: Record<Key, string> = {
   register_identifier: "标识",
   register_open: "查询",
   register_kept: "须输入完整的标识：此处不提供名单。",
+  register_counted: "{when} 统计",
   registers_hold: "登记库概况",
   record_fields: "登记信息",
   record_hidden: "另有 {count} 条来源记录不在此用途的授权范围内。",
