@@ -79,11 +79,8 @@ def office(town: Town) -> Office:
     return made
 
 
-def begin(page: Page, case: str, purpose: str = "") -> None:
-    """Say once what personal data is opened for."""
-    if purpose:
-        page.get_by_role("combobox", name="Purpose").click()
-        page.get_by_role("option", name=purpose).click()
+def begin(page: Page, case: str) -> None:
+    """Say once for which case personal data is opened; the grant says the purpose."""
     page.get_by_label("Case").fill(case)
     page.get_by_role("button", name="Begin").click()
 
