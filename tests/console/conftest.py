@@ -1,7 +1,8 @@
 """A small city that runs, and people who sit before it in a browser."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -108,11 +109,14 @@ class Town(msgspec.Struct, frozen=True):
         return desk
 
 
-@pytest.fixture(scope="module")
-def town(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """Two departments; `newcomer` has not signed in yet."""
-    folder = tmp_path_factory.mktemp("console")
-    sharing_kit.write_pack(folder / "packs", {"identity/purposes.yaml": PURPOSES})
+ROLES = [Role.data_officer, Role.steward, Role.analyst]
+
+
+@contextmanager
+def settled(
+    browser: Browser, folder: Path, people: Mapping[str, str], newcomers: Mapping[str, str] = {}
+) -> Iterator[Town]:
+    """A city of the packs in the folder that runs, where these accounts (name: organisation) have a password of their own."""
     city = RunningCity(folder)
     city.start()
     try:
@@ -120,11 +124,11 @@ def town(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         one_time = {}
         with app.running_parts(city.settings) as parts:
             ctx = platform_context(parts, "test")
-            for name, organisation in (("civil", "civil"), ("housing", "housing"), ("newcomer", "housing")):
+            for name, organisation in {**people, **newcomers}.items():
                 one_time[name] = accounts.create(ctx, name, organisation).password
-                accounts.give_roles(ctx, name, [Role.data_officer, Role.steward, Role.analyst])
+                accounts.give_roles(ctx, name, ROLES)
         made = Town(city, browser, one_time)
-        for name in ("civil", "housing"):
+        for name in people:
             desk = made.desk()
             desk.sign_in(name, one_time[name])
             desk.page.wait_for_selector("input[name=next]")
@@ -134,3 +138,12 @@ def town(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield made
     finally:
         city.remove()
+
+
+@pytest.fixture(scope="module")
+def town(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Two departments; `newcomer` has not signed in yet."""
+    folder = tmp_path_factory.mktemp("console")
+    sharing_kit.write_pack(folder / "packs", {"identity/purposes.yaml": PURPOSES})
+    with settled(browser, folder, {"civil": "civil", "housing": "housing"}, {"newcomer": "housing"}) as made:
+        yield made

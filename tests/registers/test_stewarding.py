@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from registers.registers_kit import Town, values
 
 HEADER = "id,name,district,born,income,married\n"
@@ -144,3 +146,24 @@ def test_a_contradiction_goes_back_to_its_keeper_once_and_closes_when_the_source
     town.follow()
     assert town.housing.ticket(ticket["id"])["state"] == "corrected"
     assert town.bureau.ask_register("POST", f"person/{a2}/conflicts").json() == []
+
+
+@pytest.mark.parametrize("answer", ["same", "distinct"])
+def test_an_answer_is_taken_back_and_the_pair_waits_again(town: Town, answer: str) -> None:
+    a2, b9 = id_of(town, "a2"), id_of(town, "b9")
+    before = [each[:5] for each in town.standing()]
+    doubt = act(town, "doubts", left=a2, right=b9).json()["id"]
+    assert act(town, f"doubts/{doubt}/undo").json()["state"] == "open"
+    assert act(town, f"doubts/{doubt}/ruling", answer=answer).status_code == 200
+    assert ([each[:5] for each in town.standing()] == before) == (answer == "distinct")
+    refused = town.housing.ask_register("POST", f"person/doubts/{doubt}/undo", json=WHY)
+    assert refused.status_code == 403
+    back = act(town, f"doubts/{doubt}/undo").json()
+    assert (back["state"], back["reason"], back.get("decided_by", "")) == ("open", WHY["reason"], "")
+    assert [each[:5] for each in town.standing()] == before
+    again = act(town, f"doubts/{doubt}/ruling", answer="same")
+    assert again.json()["state"] == "merged"
+    assert town.housing.person("b9")["id"] == a2
+    act(town, "merges", from_id=a2, into=id_of(town, "a3"))
+    gone = act(town, f"doubts/{doubt}/undo")
+    assert (gone.status_code, gone.json()["code"]) == (409, "registers.doubt_gone")

@@ -143,8 +143,11 @@ def test_quotas(town: Town) -> None:
     assert slower.headers["retry-after"] == "60"
     town.clock.turn(minutes=1)
     assert code(query(town.housing, "a1")) == (429, "sharing.quota_used")
+    assert [each["used_today"] for each in town.civil.get("grants").json()] == [4]
     town.clock.turn(days=1)
+    assert town.civil.get("grants/r1").json()["used_today"] == 0
     assert query(town.housing, "a1").status_code == 200
+    assert town.housing.get("grants/r1").json()["used_today"] == 1
     assert len(town.civil.get("grants/r1/uses").json()) == 3
 
 

@@ -8,7 +8,10 @@ import msgspec
 from cityloom.kernel.flow.spec import Definition
 from cityloom.kernel.words import Text
 
-TaskKind = Literal["decide_requests", "answer_offers", "deliver"]
+TaskKind = Literal[
+    "decide_requests", "answer_offers", "deliver", "decide_pairs", "answer_tickets", "answer_rejections", "rule_on_tickets",
+    "certify_grants", "renew_grants",
+]  # fmt: skip
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -16,6 +19,8 @@ class Frame(msgspec.Struct, frozen=True):
 
     city: Text
     flows: tuple[Definition, ...]
+    registers: tuple[str, ...]
+    """Those that the caller's organisation keeps."""
 
 
 class Task(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Accounts for people who look at the demo: one in each department, with a password of this home's own."""
+"""Accounts for people who look at the demo: one in each department and the bureau, with a password of this home's own."""
 
 import httpx
 
@@ -9,13 +9,15 @@ from cityloom.kernel.context import Parts
 from cityloom.kernel.errors import Conflict
 
 ROLES = [Role.data_officer, Role.steward, Role.analyst]
+DESKS = (OrganisationKind.department, OrganisationKind.platform)
+"""Whose people the demo has: departments, and the bureau whose stewards keep the registers."""
 
 
 def furnish(parts: Parts, url: str) -> tuple[list[str], str]:
     """The accounts' names (those of their departments) and the password of them all; made once for each home."""
     ctx = jobs.platform_context(parts, "demo")
     password = secrets.load_or_make(parts.settings.secrets, "demo_password", 8)
-    departments = [each.code for each in organisations.listing(ctx) if each.kind == OrganisationKind.department]
+    departments = [each.code for each in organisations.listing(ctx) if each.kind in DESKS]
     for name in departments:
         try:
             one_time = accounts.create(ctx, name, name, "demo").password

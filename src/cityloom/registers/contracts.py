@@ -78,6 +78,8 @@ class Link(msgspec.Struct, frozen=True):
     identifier: str
     """Kind and value by which the source names it."""
     source: Source
+    title: str
+    """What it says, such as lives in."""
 
 
 class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -314,6 +316,13 @@ class Difference(msgspec.Struct, frozen=True):
     right: str
 
 
+class IdentifierKind(msgspec.Struct, frozen=True):
+    """A kind of identifier by which a record is found."""
+
+    name: str
+    title: str
+
+
 class RegisterState(msgspec.Struct, frozen=True):
     """How far a register knows its sources."""
 
@@ -326,6 +335,10 @@ class RegisterState(msgspec.Struct, frozen=True):
     """Whether there are entities that the linkage has not compared yet."""
     doubts: int
     feeds: tuple["FeedState", ...]
+    identifiers: tuple[IdentifierKind, ...]
+    """By which its records are found."""
+    personal: bool
+    """Whether it is about people."""
 
 
 class Size(msgspec.Struct, frozen=True):

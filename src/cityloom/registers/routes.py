@@ -156,6 +156,18 @@ def post_ruling(request: AnyRequest, register: FromPath[str], number: FromPath[i
 
 
 @post(
+    "/api/registers/{register:str}/doubts/{number:int}/undo",
+    tags=["stewards"],
+    summary="Take the answer to a pair back",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_doubt_undo(request: AnyRequest, register: FromPath[str], number: FromPath[int], data: JSONBody[Undo]) -> Doubt:
+    """The pair waits again; if it was merged, the merge is taken back."""
+    return stewarding.reopen(identity.open_context(request), register, number, data)
+
+
+@post(
     "/api/registers/{register:str}/merges",
     tags=["stewards"],
     summary="Two entities are one",
@@ -222,6 +234,6 @@ def _desk(request: AnyRequest) -> ReadingDesk:
 
 ROUTES = [
     list_registers, get_register, post_read, list_readings, list_versions, post_conflicts, list_doubts, post_doubt, get_doubt,
-    post_ruling, post_merge, post_split, post_linkage,
+    post_ruling, post_doubt_undo, post_merge, post_split, post_linkage,
     list_decisions, post_undo,
 ]  # fmt: skip

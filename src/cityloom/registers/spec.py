@@ -36,6 +36,8 @@ class To(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     register: Name
     identifier: Name
     field: Name
+    title: Text | None = None
+    """What the link says, such as lives in; unsaid, the title of the register that it leads to."""
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

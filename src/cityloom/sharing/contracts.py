@@ -112,6 +112,8 @@ class Grant(msgspec.Struct, frozen=True):
     valid_until: datetime
     certify_by: datetime | None
     last_used_at: datetime | None
+    used_today: int
+    """Single-record questions of this day (in the city's time zone), those over the quota included."""
     ended_at: datetime | None
     ended_why: str
     steps: tuple[Step, ...] = ()

@@ -2,9 +2,12 @@
 
 from cityloom.console.contracts import Frame
 from cityloom.kernel.context import Context
+from cityloom.quality.api import tickets
+from cityloom.registers.api import states
 from cityloom.sharing.api import requests
 
 
 def frame(ctx: Context) -> Frame:
     """The city and its flows. For whoever is signed in."""
-    return Frame(ctx.packs.named(ctx.settings.city).manifest.title, requests.flows(ctx))
+    flows = (*requests.flows(ctx), tickets.definition(ctx))
+    return Frame(ctx.packs.named(ctx.settings.city).manifest.title, flows, states.kept(ctx))

@@ -1,15 +1,27 @@
 """What needs the caller today, gathered from the modules as the policies let the caller see it."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cityloom.console.contracts import KeptDataset, Task, TaskKind, Today
 from cityloom.exchange.api import figures, reading, upkeep
+from cityloom.identity.contracts import Role
 from cityloom.kernel.context import Context
-from cityloom.sharing.api import requests
+from cityloom.quality.api import tickets
+from cityloom.quality.contracts import Side
+from cityloom.registers.api import states
+from cityloom.sharing.api import grants, requests
 
 MOST = 1000
 """Requests that are looked at; who has more waiting has another trouble."""
+SOON = timedelta(days=30)
+"""So long before its end a grant is shown, and before the day by which it has to be certified."""
+TICKETS: tuple[tuple[TaskKind, Side, tuple[str, ...]], ...] = (
+    ("answer_tickets", "keeper", ("disputed", "mending", "upheld")),
+    ("answer_rejections", "mine", ("rejected",)),
+    ("rule_on_tickets", "arbiter", ("contested",)),
+)
+"""Whose move it is in which state."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -23,6 +35,9 @@ def today(ctx: Context) -> Today:
         _task("decide_requests", (each.due_at for each in asked)),
         _task("answer_offers", (each.due_at for each in offered)),
         _task("deliver", (each.due_at for each in overdue)),
+        _doubts(ctx),
+        *_tickets(ctx),
+        *_grants(ctx, ours),
     ]
     waiting = sorted((task for task in tasks if task.count), key=lambda task: task.due_at or NEVER)
     return Today(tuple(waiting), _datasets(ctx, ours))
@@ -31,6 +46,29 @@ def today(ctx: Context) -> Today:
 def _task(kind: TaskKind, deadlines: Iterable[datetime | None]) -> Task:
     found = list(deadlines)
     return Task(kind, len(found), min((each for each in found if each is not None), default=None))
+
+
+def _doubts(ctx: Context) -> Task:
+    """Pairs that wait for the stewards of the organisation's registers."""
+    if not {Role.data_officer, Role.steward} & ctx.principal.roles:
+        return Task("decide_pairs", 0, None)
+    return Task("decide_pairs", sum(states.state(ctx, name).doubts for name in states.kept(ctx)), None)
+
+
+def _tickets(ctx: Context) -> list[Task]:
+    return [
+        _task(kind, (each.due_at for each in tickets.listing(ctx, side, "open", "", "", MOST) if each.state in waiting))
+        for kind, side, waiting in TICKETS
+    ]
+
+
+def _grants(ctx: Context, ours: str) -> list[Task]:
+    """Grants that end soon, for who holds them, and that have to be certified again soon, for their keepers."""
+    soon = ctx.clock.now() + SOON
+    active = grants.listing(ctx, "active", "", "", MOST)
+    ending = [each.valid_until for each in active if each.organisation == ours and each.valid_until <= soon]
+    due = [each.certify_by for each in active if each.keeper == ours and each.certify_by and each.certify_by <= soon]
+    return [_task("renew_grants", ending), _task("certify_grants", due)]
 
 
 def _datasets(ctx: Context, organisation: str) -> tuple[KeptDataset, ...]:

@@ -13,6 +13,7 @@ from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NotFound, Refu
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Act as FlowAct
 from cityloom.kernel.flow.contracts import Standing
+from cityloom.kernel.flow.spec import Definition
 from cityloom.quality import spec
 from cityloom.quality.api import parties
 from cityloom.quality.contracts import Closure, NewTicket, Side, Ticket, TicketAct, TicketNotice
@@ -152,6 +153,11 @@ def notices(ctx: Context, after: int, limit: int) -> list[TicketNotice]:
         for row in rows
         if ctx.permits("quality.read", parties.resource(row))
     ]
+
+
+def definition(ctx: Context) -> Definition:
+    """How tickets go in this city, with the words for their states and moves."""
+    return spec.flow(ctx.packs)
 
 
 def closures(ctx: Context, start: datetime, end: datetime, organisation: str = "") -> tuple[Closure, ...]:

@@ -197,7 +197,7 @@ class Answerer:
                 shown[place] = said, seen
             else:
                 answers[place] = self._nothing(tx, group[place], entities[place], claims[place])
-        links = {place: _links(said) for place, (said, _) in shown.items()}
+        links = {place: self._links(said, group[place].language) for place, (said, _) in shown.items()}
         named = {f"{link.register}:{link.identifier}" for found in links.values() for link in found}
         others = feed_store.entities(tx, list(named)) if named else {}
         return {
@@ -259,6 +259,19 @@ class Answerer:
         )
         return Draft(asked, who, entity, record, tuple(seen))
 
+    def _links(self, said: Sequence[tuple[ClaimRow, Said]], language: str) -> list[Link]:
+        """The links of claims whose field is shown, without the ids of the others."""
+        found = []
+        for row, each in said:
+            for text in row.links or ():
+                name, _, identifier = text.partition(":")
+                register, _, numbered = identifier.partition(":")
+                to = each.feed.links.get(name)
+                if to is not None and to.field in each.fields and to.field not in each.masked:
+                    title = (to.title or self._registers[register].title).of(language)
+                    found.append(Link(name, register, "", numbered, each.source, title))
+        return found
+
     def _known(self, link: Link, others: Mapping[str, int]) -> Link:
         entity = others.get(f"{link.register}:{link.identifier}")
         if entity is None:
@@ -315,19 +328,6 @@ def _joined(place: Place, row: ClaimRow, shown: Sequence[sights.Shown]) -> Said:
         masked = (masked | (each.masked & each.fields.keys())) - (each.fields.keys() - each.masked)
         fields |= {name: value for name, value in each.fields.items() if name not in fields or name not in each.masked}
     return Said(place.feed, source_of(row, place.facts), fields, frozenset(masked))
-
-
-def _links(said: Sequence[tuple[ClaimRow, Said]]) -> list[Link]:
-    """The links of claims whose field is shown, without the ids of the others."""
-    found = []
-    for row, each in said:
-        for text in row.links or ():
-            name, _, identifier = text.partition(":")
-            register, _, numbered = identifier.partition(":")
-            field = each.feed.links[name].field if name in each.feed.links else ""
-            if field in each.fields and field not in each.masked:
-                found.append(Link(name, register, "", numbered, each.source))
-    return found
 
 
 def _reading(draft: Draft) -> NewReading:

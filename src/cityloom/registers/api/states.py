@@ -15,7 +15,7 @@ from cityloom.quality.contracts import NewTicket
 from cityloom.registers import spec
 from cityloom.registers.api.reading import resource, source_of
 from cityloom.registers.api.stewarding import STEWARD
-from cityloom.registers.contracts import FeedState, FieldConflict, Member, RegisterState
+from cityloom.registers.contracts import FeedState, FieldConflict, IdentifierKind, Member, RegisterState
 from cityloom.registers.rules import ids, survivorship
 from cityloom.registers.rules.survivorship import Said
 from cityloom.registers.store import claims as store
@@ -27,6 +27,12 @@ from cityloom.registers.store import linkage as linkage_store
 def listing(ctx: Context) -> list[RegisterState]:
     """Every register: what it holds, and how far it follows. What exists is no secret between departments."""
     return [state(ctx, name) for name in spec.registers(ctx.packs)]
+
+
+def kept(ctx: Context) -> tuple[str, ...]:
+    """The registers that the caller's organisation keeps, whose stewards decide on doubtful pairs."""
+    ours = ctx.principal.organisation
+    return tuple(name for name, register in spec.registers(ctx.packs).items() if register.keeper == ours)
 
 
 def state(ctx: Context, name: str) -> RegisterState:
@@ -45,7 +51,8 @@ def state(ctx: Context, name: str) -> RegisterState:
         for row in feeds
     )
     title = register.title.of(ctx.language)
-    return RegisterState(name, title, register.keeper, size, unlinked, doubts, followed)
+    kinds = tuple(IdentifierKind(each.name, each.title.of(ctx.language)) for each in register.identifiers)
+    return RegisterState(name, title, register.keeper, size, unlinked, doubts, followed, kinds, register.personal)
 
 
 def count(ctx: Context) -> None:

@@ -124,6 +124,30 @@ def rule(ctx: Context, register: str, id: int, ruling: Ruling) -> Doubt:
     return _doubt(declared, found or row)
 
 
+def reopen(ctx: Context, register: str, id: int, wish: Undo) -> Doubt:
+    """Take the answer to a doubt back: a merge is undone, and the pair waits again. Right `registers.steward`.
+
+    A doubt that is open stays so. Raises NotFound `registers.doubt_unknown`; Conflict `registers.doubt_gone` where one of
+    the two is not there any more.
+    """
+    declared = register_of(ctx, register)
+    with _alone(ctx, register) as tx:
+        row = store.doubt(tx, id)
+        if row is None or row.register != register:
+            raise NotFound("registers.doubt_unknown", doubt=id)
+        if row.state == DoubtState.open:
+            return _doubt(declared, row)
+        merge = store.merge_between(tx, row.right_entity, row.left_entity)
+        if merge is not None:
+            _undo(ctx, tx, declared, merge, wish.reason)
+        if not all(store.standing(tx, register, entity) for entity in (row.left_entity, row.right_entity)):
+            raise Conflict("registers.doubt_gone", doubt=id)
+        store.reopen(tx, id, wish.reason)
+        ctx.record(tx, "registers.doubt_reopened", f"doubt:{id}")
+        found = store.doubt(tx, id)
+    return _doubt(declared, found or row)
+
+
 def ask(ctx: Context, register: str, pair: Pair) -> Doubt:
     """Put two entities before the stewards, such as two that a clerk believes to be one. Right `registers.steward`."""
     declared = register_of(ctx, register)
@@ -223,13 +247,17 @@ def undo(ctx: Context, register: str, id: int, wish: Undo) -> Decision:
             raise Conflict("registers.decision_undone", decision=id)
         if row.kind == "undo":
             raise Conflict("registers.decision_final", decision=id)
-        records = store.standing_of(tx, store.moves(tx, id))
-        new = NewDecision(register, "undo", row.into_entity, row.from_entity, ctx.principal.name, wish.reason, id)
-        decision = _move(ctx, tx, declared, new, records)
+        decision = _undo(ctx, tx, declared, row, wish.reason)
         if row.kind == "merge":
             left, right = sorted((row.from_entity, row.into_entity))
             store.keep_apart(tx, register, left, right, ctx.principal.name, wish.reason, ctx.clock.now())
         return _decision(declared, tx, decision)
+
+
+def _undo(ctx: Context, tx: Transaction, declared: Register, row: DecisionRow, reason: str) -> int:
+    records = store.standing_of(tx, store.moves(tx, row.id))
+    new = NewDecision(row.register, "undo", row.into_entity, row.from_entity, ctx.principal.name, reason, row.id)
+    return _move(ctx, tx, declared, new, records)
 
 
 def decisions(ctx: Context, register: str, before: int, limit: int) -> list[Decision]:

@@ -123,6 +123,14 @@ def settle(tx: Transaction, id: int, state: str, by: str, reason: str, now: date
     )
 
 
+def reopen(tx: Transaction, id: int, reason: str) -> None:
+    """A doubt waits again, and says why."""
+    tx.execute(
+        """UPDATE registers.doubt SET state = 'open', decided_at = NULL, decided_by = '', reason = %s WHERE id = %s""",
+        [reason, id],
+    )
+
+
 def settle_gone(tx: Transaction, now: datetime) -> int:
     """Open doubts about an entity of which nothing is left."""
     return tx.execute(
@@ -212,6 +220,16 @@ def moves(tx: Transaction, decision: int) -> list[Move]:
 def decision(tx: Transaction, id: int) -> DecisionRow | None:
     """One decision."""
     return tx.first(DecisionRow, f"SELECT {DECISION} FROM {DECISIONS} WHERE d.id = %s", [id])
+
+
+def merge_between(tx: Transaction, source: int, into: int) -> DecisionRow | None:
+    """The last merge of one entity into another, unless it was taken back."""
+    return tx.first(
+        DecisionRow,
+        f"""SELECT {DECISION} FROM {DECISIONS} WHERE d.kind = 'merge' AND d.from_entity = %s AND d.into_entity = %s
+              AND u.id IS NULL ORDER BY d.id DESC LIMIT 1""",
+        [source, into],
+    )
 
 
 def decisions(tx: Transaction, register: str, before: int, limit: int) -> list[DecisionRow]:

@@ -1,6 +1,6 @@
 """Grants: given by a decision, renewed, certified again, revoked, given back, closed; and what was done with them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import msgspec
 
@@ -22,8 +22,8 @@ from cityloom.sharing.store.requests import RequestRow
 MOVES = ("certify", "revoke", "give_back")
 
 
-def grant_of(row: GrantRow) -> Grant:
-    """The grant as others see it."""
+def grant_of(row: GrantRow, today: date) -> Grant:
+    """The grant as others see it on this day of the city."""
     return Grant(
         id=row.id,
         request=row.request,
@@ -39,6 +39,7 @@ def grant_of(row: GrantRow) -> Grant:
         valid_until=row.valid_until,
         certify_by=row.certify_by,
         last_used_at=row.used_at,
+        used_today=row.in_day if row.counted_on == today else 0,
         ended_at=row.ended_at,
         ended_why=row.ended_why,
     )
@@ -64,14 +65,19 @@ def asked(ctx: Context, right: str, id: str) -> GrantRow:
 def find(ctx: Context, id: str) -> Grant:
     """One grant with its moves. Right `sharing.read`."""
     row = asked(ctx, "sharing.read", id)
-    return msgspec.structs.replace(grant_of(row), steps=parties.steps(ctx, row.flow))
+    return msgspec.structs.replace(grant_of(row, _today(ctx)), steps=parties.steps(ctx, row.flow))
 
 
 def listing(ctx: Context, state: str, dataset: str, after: str, limit: int) -> list[Grant]:
     """Grants to and from the caller's organisation that the policies let it see, by id."""
     with ctx.begin() as tx:
         rows = store.listed(tx, state, dataset, after, limit)
-    return [grant_of(row) for row in rows if ctx.permits("sharing.read", parties.resource(row))]
+    today = _today(ctx)
+    return [grant_of(row, today) for row in rows if ctx.permits("sharing.read", parties.resource(row))]
+
+
+def _today(ctx: Context) -> date:
+    return ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone).date()
 
 
 def uses(ctx: Context, id: str, after: str, limit: int) -> list[Use]:

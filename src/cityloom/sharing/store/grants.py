@@ -1,7 +1,7 @@
 """SQL of grants."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -9,7 +9,8 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.flow.contracts import Standing
 
 COLUMNS = """g.id, g.request, g.organisation, g.keeper, g.dataset, g.purpose, g.legal_basis, g.terms::text AS terms,
-    g.flow, g.state, g.version, g.valid_from, g.valid_until, g.certify_by, g.ended_at, g.ended_why, m.used_at"""
+    g.flow, g.state, g.version, g.valid_from, g.valid_until, g.certify_by, g.ended_at, g.ended_why, m.used_at,
+    m.day AS counted_on, coalesce(m.in_day, 0) AS in_day"""
 TABLES = "sharing.granted g LEFT JOIN sharing.meter m ON m.granted = g.id"
 
 
@@ -33,6 +34,9 @@ class GrantRow(msgspec.Struct, frozen=True):
     ended_at: datetime | None
     ended_why: str
     used_at: datetime | None
+    counted_on: date | None
+    in_day: int
+    """Questions on the day that was counted last."""
 
 
 class NewGrant(msgspec.Struct, frozen=True):

@@ -3,6 +3,8 @@ import { both } from "@/words";
 
 interface Declaration {
   title: Schema["Text"];
+  /** The fields by which a record is asked for. */
+  key: string[];
   fields: { name: string; title: Schema["Text"]; personal?: boolean }[];
 }
 

@@ -1,0 +1,217 @@
+"""Registers, doubtful pairs, grants and corrections, worked with in a browser from their beginning to their end."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from cityloom import app
+from cityloom.identity.api import services
+from cityloom.kernel.jobs import platform_context
+from console.conftest import PURPOSES, Town, settled
+from registers import registers_kit
+
+PAIRS = 10
+RESIDENTS = "id,name,district,born,income,married\n" + "".join(
+    f"a{n},Anna Apple{n},N1,1980-05-{n + 10},100.50,true\n" for n in range(PAIRS)
+)
+TENANTS = "contract,person,name,born,dwelling\n" + "".join(
+    f"c{n},b{n},Anna Aple{n},1980-05-{n + 10},h1\n" for n in range(PAIRS)
+)
+
+
+class Office:
+    """The town's doors for programs: what is there before anybody sits down."""
+
+    def __init__(self, town: Town) -> None:
+        self.url = town.city.url
+        with app.running_parts(town.city.settings) as parts:
+            ctx = platform_context(parts, "test")
+            self.tokens = {
+                name: services.issue(ctx, name, registers_kit.Door.rights).secret
+                for name in ("civil", "housing", "other", "bureau")
+            }
+
+    def call(self, who: str, method: str, path: str, **more: Any) -> Any:
+        headers = {"authorization": f"Bearer {self.tokens[who]}", "x-purpose": "rent_aid", "accept-language": "en"}
+        headers |= more.pop("headers", {})
+        return httpx.request(method, f"{self.url}/api/{path}", headers=headers, timeout=60, **more)
+
+    def deliver(self, who: str, dataset: str, text: str) -> None:
+        path = f"exchange/datasets/{dataset}/deliveries/d-{dataset}"
+        answer = self.call(who, "PUT", path, content=text.encode(), headers={"content-type": "text/csv"})
+        assert answer.status_code == 200, answer.text
+
+    def entity(self, who: str, number: str) -> str:
+        """The register follows what was delivered within a second or two."""
+        body = {"case": "setup-1", "kind": "number", "value": number}
+        for _ in range(300):
+            answer = self.call(who, "POST", "registers/person/read", json=body)
+            if answer.status_code == 200:
+                return str(answer.json()["id"])
+            time.sleep(0.1)
+        raise AssertionError(answer.text)
+
+
+@pytest.fixture(scope="module")
+def town(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Two departments that have delivered, and the bureau that keeps the register of people."""
+    folder = tmp_path_factory.mktemp("records")
+    registers_kit.write_pack(folder / "packs", {"identity/purposes.yaml": PURPOSES})
+    with settled(browser, folder, {"civil": "civil", "housing": "housing", "bureau": "bureau"}) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def office(town: Town) -> Office:
+    made = Office(town)
+    made.deliver("civil", "resident", RESIDENTS)
+    made.deliver("housing", "tenant", TENANTS)
+    made.deliver("other", "home", registers_kit.HOMES)
+    for n in range(PAIRS):
+        pair = {"left": made.entity("civil", f"a{n}"), "right": made.entity("housing", f"b{n}"), "reason": "may be one"}
+        answer = made.call("bureau", "POST", "registers/person/doubts", json=pair)
+        assert answer.status_code == 200, answer.text
+    return made
+
+
+def begin(page: Page, case: str) -> None:
+    """Say once for which case personal data is opened; the grant says the purpose."""
+    page.get_by_label("Case").fill(case)
+    page.get_by_role("button", name="Begin").click()
+
+
+def test_a_steward_resolves_ten_pairs_by_keyboard_and_takes_a_merge_back(town: Town, office: Office) -> None:
+    desk = town.desk("bureau")
+    page = desk.open("/")
+    page.get_by_role("link", name="Pairs that may be one").click()
+    expect(page.get_by_text("0 of 10 decided")).to_be_visible()
+    expect(page.locator("td .differs").first).to_be_visible()
+    assert desk.faults() == []
+
+    first = page.locator("thead code").first
+    for key, done in (("s", 1), ("u", 0), ("k", 0), *(("sd"[n % 2], n) for n in range(1, PAIRS))):
+        before = first.inner_text()
+        page.keyboard.press(key)
+        expect(page.get_by_text(f"{done} of 10 decided")).to_be_visible()
+        if done < PAIRS - 1:
+            expect(first).not_to_have_text(before)
+    page.get_by_role("button", name="Those passed over once more").click()
+    first.wait_for()
+    page.keyboard.press("s")
+    expect(page.get_by_text("No pair waits.")).to_be_visible()
+    expect(page.get_by_text("10 of 10 decided")).to_be_visible()
+    states = [each["state"] for each in office.call("bureau", "GET", "registers/person/doubts?status=").json()]
+    assert sorted(states) == ["distinct"] * 5 + ["merged"] * 5
+    page.get_by_role("button", name="Decisions").click()
+    expect(page.get_by_role("row")).to_have_count(1 + 5 + 2)  # the one that was undone, and its undoing
+    page.get_by_role("button", name="Undo").first.click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("two people after all")
+    page.get_by_role("dialog").get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("two people after all")).to_be_visible()
+    assert desk.faults() == []
+    desk.context.close()
+
+
+def test_a_request_is_offered_less_accepted_and_a_record_read_and_disputed(town: Town, office: Office) -> None:
+    analyst, keeper = town.desk("housing"), town.desk("civil")
+    page = analyst.open("/requests/new?dataset=resident")
+    page.get_by_text("records", exact=True).click()
+    for field in ("Number", "Name", "District", "Income"):
+        page.locator("label.el-checkbox").filter(has_text=re.compile(f"^{field}")).click()
+    page.get_by_role("combobox", name="For which purpose").click()
+    page.get_by_role("option", name="Rent aid").click()
+    page.get_by_label("Reason").fill("who may have rent aid")
+    page.get_by_role("button", name="Send the request").click()
+    expect(page.get_by_text("Asked", exact=True).first).to_be_visible()
+    request = page.url.rsplit("/", 1)[1]
+
+    desk = keeper.open(f"/requests/{request}")
+    desk.get_by_role("button", name="Offer something else").click()
+    dialog = desk.get_by_role("dialog")
+    dialog.locator("label.el-checkbox").filter(has_text="Income").click()
+    dialog.get_by_role("combobox", name="Name: How it is shown").press("Enter")
+    desk.get_by_role("option", name="first and last character").click()
+    dialog.get_by_label("Only rows where").fill("district = 'N1'")
+    dialog.get_by_label("Reason").fill("the income is not needed")
+    assert keeper.faults() == []
+    dialog.get_by_role("button", name="Offer something else").click()
+    expect(desk.get_by_role("heading", name="What is offered instead")).to_be_visible()
+    assert keeper.faults() == []
+
+    page.goto(f"{town.city.url}/console/")
+    page.get_by_role("link", name="Offers by keepers to answer").click()
+    page.get_by_role("link", name="resident").first.click()
+    page.get_by_role("button", name="Accept the offer").click()
+    page.get_by_role("dialog").get_by_role("button", name="Accept the offer").click()
+    page.get_by_role("button", name="Grant").click()
+    expect(page.get_by_role("heading", name="What do you need it for?")).to_be_visible()
+    assert analyst.faults() == []
+    begin(page, "case-2026-17")
+    page.get_by_label("Number").fill("a3")
+    page.get_by_role("button", name="Read the record").click()
+    answer = page.locator(".answer")
+    expect(answer.get_by_text("a3", exact=True)).to_be_visible(timeout=15000)
+    expect(answer.get_by_text(re.compile(r"^A\*+3$"))).to_be_visible()
+    expect(answer.get_by_text("100.50")).to_have_count(0)
+    expect(page.get_by_role("cell", name="case-2026-17")).to_be_visible()
+    expect(page.get_by_text("1 / 10,000")).to_be_visible()
+    assert analyst.faults() == []
+
+    answer.get_by_role("button", name="Dispute District").click()
+    page.get_by_label("It should say").fill("N2")
+    page.get_by_label("Evidence").fill("rents a flat in N2")
+    page.get_by_role("button", name="Send to the keeper").click()
+    expect(page.get_by_text("Disputed", exact=True).first).to_be_visible()
+    desk = keeper.open("/")
+    desk.get_by_role("link", name="Disputed values in your data").click()
+    desk.get_by_role("link", name="Residents").click()
+    desk.get_by_role("button", name="Accept and mend").click()
+    desk.get_by_role("dialog").get_by_role("button", name="Accept and mend").click()
+    expect(desk.get_by_text("Being mended").first).to_be_visible()
+    for each in (analyst, keeper):
+        assert each.faults() == []
+        each.context.close()
+
+
+@pytest.mark.parametrize(("language", "size"), [("zh", "phone"), ("en", "wide")])
+def test_a_record_is_opened_for_a_purpose_and_the_purpose_ends(
+    town: Town, office: Office, language: str, size: str
+) -> None:
+    words = {
+        "zh": ("开始查阅", "查询", "结束查阅", "查看历次记录", "查阅用途", "唯一数源"),
+        "en": ("Begin", "Open", "End", "Show the history", "What do you need it for?", "the one source"),
+    }[language]
+    desk = town.desk("civil", language, size)
+    desk.page.emulate_media(color_scheme="dark" if size == "phone" else "light")
+    for path in ("/grants", "/tickets?ended=1", "/doubts", "/registers"):
+        expect(desk.open(path).get_by_role("heading", level=1)).to_be_visible()
+        assert desk.faults() == [], path
+    page = desk.open("/registers/person/P000000000001")
+    expect(page.get_by_role("heading", name=words[4])).to_be_visible()
+    page.goto(f"{town.city.url}/console/registers")
+    page.locator(".el-select").first.click()
+    page.get_by_role("option").first.click()
+    page.fill("input[name=case]", "case-9")
+    page.get_by_role("button", name=words[0]).click()
+    page.fill("input[name=identifier]", "a9")
+    page.get_by_role("button", name=words[1], exact=True).click()
+    expect(page.get_by_role("heading", name="Anna Apple9")).to_be_visible()
+    assert "a9" not in page.url
+    expect(page.get_by_text(words[5]).first).to_be_visible()
+    page.get_by_role("button", name=words[3]).click()
+    expect(page.get_by_role("listitem").filter(has_text="1980-05-19").first).to_be_visible()
+    assert desk.faults() == []
+    page.reload()  # it holds for the tab
+    expect(page.get_by_role("heading", name="Anna Apple9")).to_be_visible()
+    page.get_by_role("button", name=words[2]).click()
+    expect(page.get_by_role("heading", name=words[4])).to_be_visible()
+    expect(page.get_by_text("Anna Apple9")).to_have_count(0)
+    assert desk.faults() == []
+    desk.context.close()
+    read = office.call("bureau", "GET", f"registers/person/{office.entity('civil', 'a9')}/readings").json()
+    assert sum(each["case"] == "case-9" for each in read) >= 3
