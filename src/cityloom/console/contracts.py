@@ -8,7 +8,7 @@ import msgspec
 from cityloom.kernel.flow.spec import Definition
 from cityloom.kernel.words import Text
 
-TaskKind = Literal["decide_requests", "answer_offers", "deliver"]
+TaskKind = Literal["decide_requests", "answer_offers", "deliver", "mend", "alarms", "decide_filings", "decide_appeals"]
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -25,6 +25,8 @@ class Task(msgspec.Struct, frozen=True):
     count: int
     due_at: datetime | None
     """The earliest deadline among them."""
+    place: str = ""
+    """What it is about where it is one thing alone: `dataset/delivery` of the rows to mend."""
 
 
 class KeptDataset(msgspec.Struct, frozen=True):
