@@ -76,7 +76,7 @@ OPEN = {
 reads these."""
 
 LISTS = {
-    "GET /api/catalogue/notices", "GET /api/exchange/pulls", "GET /api/exchange/overdue",
+    "GET /api/catalogue/notices", "GET /api/exchange/pulls", "GET /api/exchange/overdue", "GET /api/exchange/held",
     "GET /api/exchange/reconciliation", "GET /api/sharing/requests", "GET /api/sharing/grants",
     "GET /api/sharing/notices", "GET /api/sharing/copies", "GET /api/catalogue/messages",
     "GET /api/catalogue/drafts", "GET /api/catalogue/disputes", "GET /api/quality/tickets", "GET /api/quality/notices",

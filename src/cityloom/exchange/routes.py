@@ -15,6 +15,7 @@ from cityloom.exchange.contracts import (
     DatasetState,
     Declaration,
     DeliveryId,
+    HeldBack,
     HeldPage,
     Mode,
     Overdue,
@@ -339,6 +340,12 @@ def get_reconciliation(request: AnyRequest, day: FromQuery[date]) -> list[Reconc
     return upkeep.reconcile(identity.open_context(request), day)
 
 
+@get("/api/exchange/held", tags=["operation"], summary="Deliveries with rows to mend", sync_to_thread=True)
+def list_held(request: AnyRequest) -> list[HeldBack]:
+    """Those of the caller's organisation whose quarantined rows were not handed in again, the newest first."""
+    return reading.held_back(identity.open_context(request))
+
+
 @get("/api/exchange/overdue", tags=["operation"], summary="Datasets not delivered in time", sync_to_thread=True)
 def get_overdue(request: AnyRequest) -> list[Overdue]:
     """Those that the caller's organisation keeps."""
@@ -397,7 +404,7 @@ def run_pull(request: AnyRequest, pull: FromPath[str]) -> None:
 ROUTES = [
     list_pulls,
     run_pull,
-    put_delivery, post_trial, get_delivery, list_deliveries, withdraw_delivery, get_quarantine, get_faults, get_held,
+    put_delivery, post_trial, get_delivery, list_deliveries, withdraw_delivery, get_quarantine, get_faults, get_held, list_held,
     get_proof, get_changes, get_records,
     list_datasets, get_dataset, get_template, get_reconciliation, get_overdue, post_erasure, list_deletions,
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-import { Calendar, Connection, Search, Upload } from "@element-plus/icons-vue";
+import { Calendar, Connection, DataAnalysis, Monitor, Search, Stamp, Upload } from "@element-plus/icons-vue";
 import type { Component } from "vue";
 import type { Key } from "@/words";
 import type { Role } from "./session";
@@ -17,4 +17,7 @@ export const PLACES: Place[] = [
   { to: "/catalogue", words: "nav_find", icon: Search, roles: [] },
   { to: "/deliveries", words: "nav_hand_in", icon: Upload, roles: ["data_officer", "steward"] },
   { to: "/requests", words: "nav_use", icon: Connection, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/appraisal", words: "nav_appraisal", icon: DataAnalysis, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/audit", words: "nav_audit", icon: Stamp, roles: ["audit_admin"] },
+  { to: "/operation", words: "nav_operation", icon: Monitor, roles: ["system_admin"] },
 ];
