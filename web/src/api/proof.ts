@@ -1,4 +1,4 @@
-import { api, of, type Schema } from "./client";
+import { api, of, Problem, type Schema } from "./client";
 
 /** What came of checking something here, in the browser, without believing the server's word for it. */
 export type Verdict = "proved" | "wrong" | "unable";
@@ -79,4 +79,20 @@ export async function verifyInclusion(document: Schema["InclusionProof"]): Promi
     path: (await leadsToRoot(document)) ? "proved" : "wrong",
     head: await verifySignature(signedText(head), head.algorithm, head.key, head.signature),
   };
+}
+
+const PAUSE = 1000;
+const MOST = 20;
+
+/** Asks for the proof of an entry that may be so new that the next head does not sign it yet: that takes a second or so. */
+export async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let turn = 1; ; turn++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const soon = error instanceof Problem && error.code === "audit.entry_not_signed" && turn < MOST;
+      if (!soon) throw error;
+      await new Promise((done) => setTimeout(done, PAUSE));
+    }
+  }
 }
