@@ -8,7 +8,7 @@ import msgspec
 from cityloom.kernel.flow.spec import Definition
 from cityloom.kernel.words import Text
 
-TaskKind = Literal["decide_requests", "answer_offers", "deliver", "mend", "alarms", "decide_filings", "decide_appeals"]
+TaskKind = Literal["decide_requests", "answer_offers", "deliver", "mend", "alarms"]
 
 
 class Frame(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from cityloom.appraisal.api import appeals, filings, parties
 from cityloom.console.contracts import KeptDataset, Task, TaskKind, Today
 from cityloom.exchange.api import figures, reading, upkeep
 from cityloom.kernel.context import Context
@@ -26,7 +25,7 @@ def today(ctx: Context) -> Today:
         _task("answer_offers", (each.due_at for each in offered)),
         _task("deliver", (each.due_at for each in overdue)),
     ]
-    tasks += [_mend(ctx), *_appraisal(ctx), _alarms(ctx)]
+    tasks += [_mend(ctx), _alarms(ctx)]
     waiting = sorted((task for task in tasks if task.count), key=lambda task: task.due_at or NEVER)
     return Today(tuple(waiting), _datasets(ctx, ours))
 
@@ -41,22 +40,6 @@ def _mend(ctx: Context) -> Task:
     held = reading.held_back(ctx)
     place = f"{held[0].dataset}/{held[0].delivery}" if len(held) == 1 else ""
     return Task("mend", sum(each.rows for each in held), None, place)
-
-
-def _appraisal(ctx: Context) -> list[Task]:
-    """What departments filed and appealed, for who decides on it."""
-    filed = [
-        each for each in filings.listing(ctx, "", "filed", "", MOST)
-        if ctx.permits("appraisal.accept", parties.resource(ctx, each.wish.organisation))
-    ]  # fmt: skip
-    appealed = [
-        each for each in appeals.listing(ctx, "", "appealed", "", MOST)
-        if ctx.permits("appraisal.uphold", parties.resource(ctx, each.organisation))
-    ]  # fmt: skip
-    return [
-        _task("decide_filings", (each.due_at for each in filed)),
-        _task("decide_appeals", (each.due_at for each in appealed)),
-    ]
 
 
 def _alarms(ctx: Context) -> Task:
