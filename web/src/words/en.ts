@@ -360,6 +360,16 @@ export const en = {
   kind_filing: "filing",
   parts: "Parts of the console",
   parts_lead: "Each part in its states, for those who build pages with them.",
+  notices: "Notices",
+  notices_new: "Notices: {count} new",
+  notices_none: "Nothing new.",
+  notices_read: "All read",
+  notice_warning: "is due soon.",
+  notice_overdue: "is overdue.",
+  notice_escalation: "was taken to the next higher.",
+  notice_of_sharing: "A request or grant",
+  notice_of_quality: "A dispute over a value",
+  notice_of_appraisal: "A filing or appeal",
 } as const;
 
 export type Key = keyof typeof en;
