@@ -46,6 +46,7 @@ NamePath = Annotated[str, PathParameter(max_length=64)]
 NameQuery = Annotated[str, QueryParameter(max_length=64)]
 After = Annotated[str, QueryParameter(max_length=64, description="last one of the page before")]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
+Moment = Annotated[datetime | None, QueryParameter(description="without a zone it is UTC")]
 Said = Annotated[str, QueryParameter(max_length=512, description="exactly so; empty: any")]
 DEVICE_LASTS = 180 * 24 * 3600
 
@@ -344,7 +345,8 @@ def search_audit(
     request: AnyRequest,
     subject: Said = "", actor: Said = "", organisation: Said = "", purpose: Said = "",
     action: Annotated[str, QueryParameter(max_length=100, description="registers.read, or registers")] = "",
-    start: datetime | None = None, until: datetime | None = None,
+    start: Moment = None,
+    until: Moment = None,
     before: Annotated[int | None, QueryParameter(ge=0, le=http.MOST_NUMBER)] = None, limit: Limit = 100,
 ) -> AuditPage:  # fmt: skip
     """The newest first, from `start` until before `until`; a moment without a zone is UTC."""
