@@ -345,14 +345,14 @@ def search_audit(
     request: AnyRequest,
     subject: Said = "", actor: Said = "", organisation: Said = "", purpose: Said = "",
     action: Annotated[str, QueryParameter(max_length=100, description="registers.read, or registers")] = "",
-    start: Moment = None,
+    earliest: Moment = None,
     until: Moment = None,
     before: Annotated[int | None, QueryParameter(ge=0, le=http.MOST_NUMBER)] = None, limit: Limit = 100,
 ) -> AuditPage:  # fmt: skip
-    """The newest first, from `start` until before `until`; a moment without a zone is UTC."""
+    """The newest first, from `earliest` until before `until`; a moment without a zone is UTC."""
     wanted = Wanted(
         subject=subject, actor=actor, organisation=organisation, purpose=purpose, action=action,
-        start=_aware(start), until=_aware(until),
+        start=_aware(earliest), until=_aware(until),
     )  # fmt: skip
     return log.seek(open_context(request), wanted, before, limit)
 
