@@ -76,7 +76,7 @@ OPEN = {
 reads these."""
 
 LISTS = {
-    "GET /api/catalogue/notices", "GET /api/exchange/pulls", "GET /api/exchange/overdue",
+    "GET /api/catalogue/notices", "GET /api/exchange/pulls", "GET /api/exchange/overdue", "GET /api/exchange/held",
     "GET /api/exchange/reconciliation", "GET /api/sharing/requests", "GET /api/sharing/grants",
     "GET /api/sharing/notices", "GET /api/sharing/copies", "GET /api/catalogue/messages",
     "GET /api/catalogue/drafts", "GET /api/catalogue/disputes", "GET /api/quality/tickets", "GET /api/quality/notices",
@@ -100,6 +100,9 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "GET /api/identity/tokens": ("system_admin", "security_admin"),
     "DELETE /api/identity/tokens/{id}": ("system_admin", "security_admin"),
     "GET /api/identity/audit": ("audit_admin",),
+    "GET /api/identity/audit/search": ("audit_admin",),
+    "GET /api/identity/audit/proof": ("audit_admin",),
+    "POST /api/sharing/readers": ("audit_admin",),
     "GET /api/identity/organisations/{code}/entrance": ADMINISTRATORS,
     "PUT /api/identity/organisations/{code}/entrance/addresses": ("security_admin",),
     "POST /api/identity/organisations/{code}/entrance/certificates": ("security_admin",),
@@ -109,6 +112,9 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "POST /api/catalogue/demands": DATA,
     "POST /api/catalogue/reports": ("data_officer",),
     "GET /api/operation/health": ("system_admin",),
+    "GET /api/operation/jobs": ("system_admin",),
+    "GET /api/operation/versions": ("system_admin",),
+    "GET /api/operation/logs": ("system_admin",),
     "GET /api/registers/{register}/{id}/readings": ("audit_admin",),
     "GET /api/facts/asked-about/{register}/{id}": ("audit_admin",),
 }
@@ -127,7 +133,7 @@ TAKEN = {
 
 QUERY: Mapping[str, Any] = {
     "reason": "none", "since": 0, "by": ["district"], "case": "c-1", "day": "2026-03-02", "first": 1, "second": 1,
-    "level": "city", "account": "kilo.chen", "effective_on": "2027-01-01", **PERIOD,
+    "level": "city", "account": "kilo.chen", "position": 0, "number": "r-1", "effective_on": "2027-01-01", **PERIOD,
 }  # fmt: skip
 """What is asked for beside the address, by name; `account` is no must and still the way to another's tokens."""
 
@@ -194,6 +200,7 @@ BODIES: Mapping[str, Any] = {
     "ParseWish": {"texts": ["Kilo路"]},
     "MatchWish": {"texts": ["Kilo路"]},
     "Batch": BATCH,
+    "RecordAsked": {"dataset": "resident", "key": ["kilo1"]},
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

@@ -10,7 +10,7 @@ from cityloom.kernel.words import Text
 
 TaskKind = Literal[
     "decide_requests", "answer_offers", "deliver", "decide_pairs", "answer_tickets", "answer_rejections", "rule_on_tickets",
-    "certify_grants", "renew_grants",
+    "certify_grants", "renew_grants", "mend", "alarms",
 ]  # fmt: skip
 
 
@@ -30,6 +30,8 @@ class Task(msgspec.Struct, frozen=True):
     count: int
     due_at: datetime | None
     """The earliest deadline among them."""
+    place: str = ""
+    """What it is about where it is one thing alone: `dataset/delivery` of the rows to mend."""
 
 
 class KeptDataset(msgspec.Struct, frozen=True):

@@ -126,6 +126,48 @@ class Fault(msgspec.Struct, frozen=True):
     value: str | None
     problem: str
     remedy: str
+    title: str = ""
+    """Of the field; empty where the fault is the whole row's."""
+
+
+class HeldColumn(msgspec.Struct, frozen=True):
+    """A column of a delivered file, and the field that it holds; a column of nobody's has neither field nor title."""
+
+    name: str
+    field: str
+    title: str
+
+
+class HeldRow(msgspec.Struct, frozen=True):
+    """A quarantined row as it came, one text a column, and everything wrong with it."""
+
+    row: int
+    texts: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+
+class HeldPage(msgspec.Struct, frozen=True):
+    """Quarantined rows of a delivery from one row number on, in the columns of its file: mended, they are a file again."""
+
+    columns: tuple[HeldColumn, ...]
+    rows: tuple[HeldRow, ...]
+    total: int
+    """Quarantined rows of the delivery."""
+    mode: Mode | None
+    """How the mended rows are to be delivered; None where the dataset takes whole files only."""
+    as_of: date | None
+    """The day that the delivery described, which its correction describes too."""
+    corrections: tuple[Receipt, ...]
+    """Deliveries that brought rows of this one back."""
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """A delivery some of whose rows wait in the quarantine: neither handed in again nor made moot by a replacement."""
+
+    dataset: str
+    delivery: str
+    rows: int
+    received_at: datetime
 
 
 class Trial(msgspec.Struct, frozen=True):

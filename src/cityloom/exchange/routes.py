@@ -15,6 +15,8 @@ from cityloom.exchange.contracts import (
     DatasetState,
     Declaration,
     DeliveryId,
+    HeldBack,
+    HeldPage,
     Mode,
     Overdue,
     PullState,
@@ -25,6 +27,7 @@ from cityloom.exchange.contracts import (
 )
 from cityloom.identity import api as identity
 from cityloom.kernel import http
+from cityloom.kernel.audit.entry import InclusionProof
 from cityloom.kernel.errors import BadRequest
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -169,9 +172,11 @@ def list_deliveries(
     dataset: FromPath[str],
     after: FromQuery[str] = "",
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+    newest: Annotated[bool, QueryParameter(description="the newest first, instead of by id")] = False,
 ) -> list[Receipt]:
-    """Receipts by delivery id; the next page is asked for with `after` = the last id."""
-    return deliveries.receipts(identity.open_context(request), dataset, after, limit)
+    """The next page is asked for with `after` = the last id."""
+    ctx = identity.open_context(request)
+    return (reading.newest if newest else deliveries.receipts)(ctx, dataset, after, limit)
 
 
 @delete(
@@ -200,6 +205,35 @@ def get_quarantine(
     file = reading.quarantine(identity.open_context(request), dataset, delivery_id, format)
     headers = {"content-disposition": f'attachment; filename="{file.name}"'}
     return Response(file.content, media_type=file.media, headers=headers)
+
+
+@get(
+    "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}/held",
+    tags=["deliveries"],
+    summary="Quarantined rows to mend in place",
+    description="Each with its faults in words, in the columns of the file. Mended, they are delivered in these columns with "
+    "`corrects` = this delivery, and with the `mode` and `as_of` that are said here.",
+    sync_to_thread=True,
+)
+def get_held(
+    request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId], after: Number = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 50,
+) -> HeldPage:  # fmt: skip
+    """By row number; the next page is asked for with `after` = the last row's."""
+    return reading.held(identity.open_context(request), dataset, delivery_id, after, limit)
+
+
+@get(
+    "/api/exchange/datasets/{dataset:str}/deliveries/{delivery_id:str}/proof",
+    tags=["deliveries"],
+    summary="Proof that the decision stands in the audit log",
+    description="The audit entry of the decision, the path of hashes from it to the last signed head (RFC 9162, 2.1.3), and "
+    "the head. `cityloom audit verify` checks it without the city.",
+    sync_to_thread=True,
+)
+def get_proof(request: AnyRequest, dataset: FromPath[str], delivery_id: FromPath[DeliveryId]) -> InclusionProof:
+    """404 for a second or so after the decision, until the next head is signed."""
+    return reading.proof(identity.open_context(request), dataset, delivery_id)
 
 
 @get(
@@ -306,6 +340,12 @@ def get_reconciliation(request: AnyRequest, day: FromQuery[date]) -> list[Reconc
     return upkeep.reconcile(identity.open_context(request), day)
 
 
+@get("/api/exchange/held", tags=["operation"], summary="Deliveries with rows to mend", sync_to_thread=True)
+def list_held(request: AnyRequest) -> list[HeldBack]:
+    """Those of the caller's organisation whose quarantined rows were not handed in again, the newest first."""
+    return reading.held_back(identity.open_context(request))
+
+
 @get("/api/exchange/overdue", tags=["operation"], summary="Datasets not delivered in time", sync_to_thread=True)
 def get_overdue(request: AnyRequest) -> list[Overdue]:
     """Those that the caller's organisation keeps."""
@@ -364,6 +404,7 @@ def run_pull(request: AnyRequest, pull: FromPath[str]) -> None:
 ROUTES = [
     list_pulls,
     run_pull,
-    put_delivery, post_trial, get_delivery, list_deliveries, withdraw_delivery, get_quarantine, get_faults, get_changes, get_records,
+    put_delivery, post_trial, get_delivery, list_deliveries, withdraw_delivery, get_quarantine, get_faults, get_held, list_held,
+    get_proof, get_changes, get_records,
     list_datasets, get_dataset, get_template, get_reconciliation, get_overdue, post_erasure, list_deletions,
 ]  # fmt: skip

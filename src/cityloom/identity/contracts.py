@@ -146,6 +146,18 @@ class AuditEntry(msgspec.Struct, frozen=True):
     """Identifiers, counts and digests by name, as they were hashed."""
 
 
+class AuditPage(msgspec.Struct, frozen=True):
+    """Entries that fit, the newest first, and how far the log was looked through for them."""
+
+    entries: tuple[AuditEntry, ...]
+    before: int
+    """Ask again with it for what is older; 0 when nothing older can fit."""
+    size: int
+    """Entries of the whole log."""
+    signed: int
+    """How many of them the last head signs."""
+
+
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """A client certificate (X.509) with which an organisation's programs come in."""
 

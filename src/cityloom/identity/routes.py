@@ -1,5 +1,6 @@
 """The HTTP door of identity: sessions, the caller's password, accounts, roles, tokens, organisations, the audit log."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -23,6 +24,7 @@ from cityloom.identity.contracts import (
     Account,
     Attempt,
     AuditEntry,
+    AuditPage,
     Entrance,
     Me,
     NewToken,
@@ -37,12 +39,15 @@ from cityloom.identity.contracts import (
 from cityloom.identity.rules import browser
 from cityloom.identity.rules.tokens import LONGEST_SESSION
 from cityloom.kernel import http
+from cityloom.kernel.audit.entry import InclusionProof, Wanted
 
 AnyRequest = Request[Any, Any, Any]
 NamePath = Annotated[str, PathParameter(max_length=64)]
 NameQuery = Annotated[str, QueryParameter(max_length=64)]
 After = Annotated[str, QueryParameter(max_length=64, description="last one of the page before")]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000)]
+Moment = Annotated[datetime | None, QueryParameter(description="without a zone it is UTC")]
+Said = Annotated[str, QueryParameter(max_length=512, description="exactly so; empty: any")]
 DEVICE_LASTS = 180 * 24 * 3600
 
 
@@ -328,13 +333,56 @@ def read_audit(
     return log.read(open_context(request), subject, actor, before, limit)
 
 
+@get(
+    "/api/identity/audit/search",
+    tags=["audit"],
+    summary="Look for entries of the audit log",
+    description="By the audit administrator; looking is an entry itself. One call looks through 200,000 entries at most: ask "
+    "again with `before` of the answer to look further back, until it is 0.",
+    sync_to_thread=True,
+)
+def search_audit(
+    request: AnyRequest,
+    subject: Said = "", actor: Said = "", organisation: Said = "", purpose: Said = "",
+    action: Annotated[str, QueryParameter(max_length=100, description="registers.read, or registers")] = "",
+    earliest: Moment = None,
+    until: Moment = None,
+    before: Annotated[int | None, QueryParameter(ge=0, le=http.MOST_NUMBER)] = None, limit: Limit = 100,
+) -> AuditPage:  # fmt: skip
+    """The newest first, from `earliest` until before `until`; a moment without a zone is UTC."""
+    wanted = Wanted(
+        subject=subject, actor=actor, organisation=organisation, purpose=purpose, action=action,
+        start=_aware(earliest), until=_aware(until),
+    )  # fmt: skip
+    return log.seek(open_context(request), wanted, before, limit)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+@get(
+    "/api/identity/audit/proof",
+    tags=["audit"],
+    summary="Proof that an entry stands in the signed log",
+    description="The entry, the path of hashes from it to the last signed head (RFC 9162, 2.1.3), and the head. `cityloom "
+    "audit verify` checks it without the city.",
+    sync_to_thread=True,
+)
+def prove_entry(
+    request: AnyRequest, position: Annotated[int, QueryParameter(ge=0, le=http.MOST_NUMBER)]
+) -> InclusionProof:
+    """By the audit administrator; 404 for a second or so after the entry was written."""
+    return log.proof(open_context(request), position)
+
+
 HANDLERS = [
     sign_in, who_am_i, sign_out, sign_out_everywhere, change_password,
     list_accounts, create_account, get_account, give_roles, reset_password,
     disable_account, enable_account, end_sessions,
     list_tokens, make_token, rotate_token, revoke_token,
     list_organisations, get_organisation, get_entrance, put_addresses, post_certificate, delete_certificate,
-    list_purposes, read_audit,
+    list_purposes, read_audit, search_audit, prove_entry,
 ]  # fmt: skip
 
 # within a router each handler is registered once; given to the application one by one, Litestar 2.25 wraps those that

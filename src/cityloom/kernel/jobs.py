@@ -210,14 +210,18 @@ class Timers:
             started = time.monotonic()
             try:
                 self._alone(name, run)
-                metrics.TICKS.labels(name, "ok").inc()
+                self._note(name, "ok")
             except Unavailable as problem:
-                metrics.TICKS.labels(name, "unavailable").inc()
+                self._note(name, "unavailable")
                 logger.info("timed_job_waits", job=name, code=problem.code)
             except Exception:
-                metrics.TICKS.labels(name, "failed").inc()
+                self._note(name, "failed")
                 logger.exception("timed_job_failed", job=name)
             self._stop.wait(max(0.05, pause - (time.monotonic() - started)))
+
+    def _note(self, name: str, outcome: str) -> None:
+        metrics.TICKS.labels(name, outcome).inc()
+        metrics.LAST_RUN.labels(name, outcome).set(self.parts.clock.now().timestamp())
 
     def _alone(self, name: str, run: Callable[[], None]) -> None:
         with self.parts.db.raw() as connection:

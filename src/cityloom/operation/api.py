@@ -1,11 +1,15 @@
-"""What others may call of operation: look at all gauges, and tell how they are."""
+"""What others may call of operation: look at all gauges, and tell how they, the timed jobs and the logs are."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from itertools import islice
+from platform import python_version
+from typing import Any
 
 import msgspec
 
-from cityloom.kernel import log, metrics
+from cityloom.kernel import log, logfiles, metrics
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import PLATFORM, Context
 from cityloom.kernel.db import PLATFORM as PLATFORM_SCOPE
@@ -13,12 +17,23 @@ from cityloom.kernel.errors import Unavailable
 from cityloom.kernel.manifest import Gauge, Reading
 from cityloom.kernel.words import Text
 from cityloom.operation import rules, store
-from cityloom.operation.contracts import ORDER, Health, Level, Limits, Measured
+from cityloom.operation.contracts import (
+    ORDER,
+    Health,
+    Level,
+    Limits,
+    LogLine,
+    Measured,
+    PackVersion,
+    TimedJob,
+    Versions,
+)
 from cityloom.operation.events import AlarmChanged
 from cityloom.operation.rules import State
 from cityloom.operation.store import GaugeRow
 
 STALE = timedelta(minutes=2)
+MOST_LINES = 1000
 MACHINERY = Resource("Operation", "city")
 
 logger = log.logger("operation")
@@ -114,3 +129,58 @@ def _measured(row: GaugeRow, language: str) -> Measured:
         since=row.since,
         seen_at=row.seen_at,
     )
+
+
+def jobs(ctx: Context) -> list[TimedJob]:
+    """The timed jobs by name and how they ran. Right `operation.read`."""
+    ctx.require("operation.read", MACHINERY)
+    found: dict[str, dict[str, metrics.TimedRun]] = {}
+    for run in metrics.timed_runs():
+        found.setdefault(run.job, {})[run.outcome] = run
+    return [_timed(name, outcomes) for name, outcomes in sorted(found.items())]
+
+
+def _timed(name: str, outcomes: Mapping[str, metrics.TimedRun]) -> TimedJob:
+    failed = outcomes.get("failed")
+    return TimedJob(
+        name, sum(run.runs for run in outcomes.values()), failed.runs if failed else 0, _moment(outcomes.get("ok")),
+        _moment(failed),
+    )  # fmt: skip
+
+
+def _moment(run: metrics.TimedRun | None) -> datetime | None:
+    return datetime.fromtimestamp(run.last, UTC) if run is not None and run.last else None
+
+
+def versions(ctx: Context) -> Versions:
+    """What runs here. Right `operation.read`."""
+    ctx.require("operation.read", MACHINERY)
+    with ctx.parts.db.begin(PLATFORM_SCOPE) as tx:
+        postgresql = store.server_version(tx)
+    packs = (
+        PackVersion(
+            pack.name, pack.manifest.title.of(ctx.language), str(pack.manifest.version), pack.manifest.keeper
+        )
+        for pack in ctx.packs
+    )  # fmt: skip
+    return Versions(version("cityloom"), python_version(), postgresql, version("duckdb"), tuple(packs))
+
+
+def lines(ctx: Context, number: str, days: int) -> list[LogLine]:
+    """What this machine's logs say of a request, in order of time, `days` back; the first thousand lines.
+
+    Right `operation.read`; that they were read stands in the audit log.
+    """
+    ctx.require("operation.read", MACHINERY)
+    since = ctx.clock.now() - timedelta(days=days)
+    found = [_line(each) for each in islice(logfiles.read(ctx.settings.logs, since, number), MOST_LINES)]
+    with ctx.begin() as tx:
+        ctx.record(tx, "operation.logs_read", f"request:{number}", lines=len(found))
+    return found
+
+
+def _line(told: Mapping[str, Any]) -> LogLine:
+    known = ("timestamp", "level", "process", "event")
+    at, level, process, event = (str(told.get(name, "")) for name in known)
+    rest = {name: value for name, value in told.items() if name not in known}
+    return LogLine(at, level, process, event, msgspec.Raw(msgspec.json.encode(rest)))

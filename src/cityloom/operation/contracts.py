@@ -40,3 +40,45 @@ class Health(msgspec.Struct, frozen=True):
     current: bool
     """False when nothing was measured for two minutes: then no job worker runs, which is an alarm."""
     gauges: tuple[Measured, ...]
+
+
+class TimedJob(msgspec.Struct, frozen=True):
+    """A job that runs by itself, on this machine since its processes were started."""
+
+    name: str
+    runs: int
+    failures: int
+    """Runs that ended in an error; waiting for a part that is away is none."""
+    last_at: datetime | None
+    """When it last ended well."""
+    failed_at: datetime | None
+
+
+class PackVersion(msgspec.Struct, frozen=True):
+    """A pack that is on."""
+
+    name: str
+    title: str
+    version: str
+    keeper: str
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """What runs here."""
+
+    cityloom: str
+    python: str
+    postgresql: str
+    duckdb: str
+    packs: tuple[PackVersion, ...]
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A line of this machine's logs."""
+
+    at: str
+    level: str
+    process: str
+    event: str
+    facts: msgspec.Raw
+    """All else that the line says, by name."""

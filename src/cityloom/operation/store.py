@@ -51,3 +51,8 @@ def put(tx: Transaction, row: GaugeRow) -> None:
 def keep_only(tx: Transaction, names: Sequence[str]) -> None:
     """Forget gauges that no module has any more, or that have nothing to measure."""
     tx.execute("DELETE FROM operation.gauge WHERE NOT name = ANY(%s)", [list(names)])
+
+
+def server_version(tx: Transaction) -> str:
+    """PostgreSQL's version, such as 18.1."""
+    return tx.scalar(str, "SELECT split_part(current_setting('server_version'), ' ', 1)")

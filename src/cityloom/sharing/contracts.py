@@ -197,6 +197,13 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     case: Annotated[str, Meta(pattern=f"^{CASE}$")]
 
 
+class RecordAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The record whose readers are asked for, by the values of its dataset's key fields as text, in order."""
+
+    dataset: Annotated[str, Meta(max_length=100)]
+    key: Annotated[tuple[KeyPart, ...], Meta(min_length=1, max_length=10)]
+
+
 class Claims(Question, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is claimed of a record, field by field; the answer is yes or no for each."""
 

@@ -13,7 +13,7 @@ from cityloom.exchange.api.reading import Feed
 from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.sharing import contracts
-from cityloom.sharing.api import grants, projections, questions, reading, requests, webhooks
+from cityloom.sharing.api import grants, projections, questions, readers, reading, requests, webhooks
 from cityloom.sharing.api.questions import Asked, QuestionDesk
 from cityloom.sharing.api.sandbox import Twins
 from cityloom.sharing.contracts import (
@@ -27,6 +27,7 @@ from cityloom.sharing.contracts import (
     Notice,
     Projection,
     Question,
+    RecordAsked,
     RequestId,
     Use,
     Webhook,
@@ -128,6 +129,20 @@ def list_uses(
 ) -> list[Use]:
     """Oldest first, for both parties: who, when, for which case, which fields, and where the audit log proves it."""
     return grants.uses(identity.open_context(request), id, after, limit)
+
+
+@post(
+    "/api/sharing/readers",
+    tags=["grants"],
+    summary="Who read a record, and why",
+    description="For the audit administrator: every question that was asked for one record of a dataset through a grant, the "
+    "newest first, with the position of the audit entry that covers it. The key is in the body, so that no log has it.",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_readers(request: AnyRequest, data: JSONBody[RecordAsked], limit: Limit = 100) -> list[Use]:
+    """Right `sharing.read_readers`; asking is an entry of the audit log itself."""
+    return readers.readers(identity.open_context(request), data, limit)
 
 
 @get(
@@ -367,7 +382,7 @@ def _stream(request: AnyRequest, feed: Feed) -> Stream:
 
 ROUTES = [
     put_request, list_requests, get_request, post_request_move, list_notices, list_grants, get_grant, post_grant_move,
-    list_uses, get_changes, get_records, get_counts, post_query, post_verify, post_batch, post_webhook, list_webhooks,
+    list_uses, post_readers, get_changes, get_records, get_counts, post_query, post_verify, post_batch, post_webhook, list_webhooks,
     delete_webhook, post_replay, list_copies, post_rebuild, get_sandbox_records, get_sandbox_changes, post_sandbox_query,
     post_sandbox_verify,
 ]  # fmt: skip

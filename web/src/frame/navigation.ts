@@ -1,4 +1,16 @@
-import { Calendar, Checked, Connection, EditPen, Key as Grant, Search, Upload, User } from "@element-plus/icons-vue";
+import {
+  Calendar,
+  Checked,
+  Connection,
+  DataAnalysis,
+  EditPen,
+  Key as Grant,
+  Monitor,
+  Search,
+  Stamp,
+  Upload,
+  User,
+} from "@element-plus/icons-vue";
 import type { Component } from "vue";
 import type { Key } from "@/words";
 import { frame } from "./frame";
@@ -26,4 +38,7 @@ export const PLACES: Place[] = [
   { to: "/registers", words: "nav_registers", icon: User, roles: ["data_officer", "steward", "analyst"] },
   { to: "/doubts", words: "nav_doubts", icon: Checked, roles: ["data_officer", "steward"], when: keeps },
   { to: "/tickets", words: "nav_tickets", icon: EditPen, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/appraisal", words: "nav_appraisal", icon: DataAnalysis, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/audit", words: "nav_audit", icon: Stamp, roles: ["audit_admin"] },
+  { to: "/operation", words: "nav_operation", icon: Monitor, roles: ["system_admin"] },
 ];

@@ -11,6 +11,7 @@ from cityloom.quality.api import tickets
 from cityloom.quality.contracts import Side
 from cityloom.registers.api import states
 from cityloom.sharing.api import grants, requests
+from cityloom.operation import api as operation
 
 MOST = 1000
 """Requests that are looked at; who has more waiting has another trouble."""
@@ -38,6 +39,8 @@ def today(ctx: Context) -> Today:
         _doubts(ctx),
         *_tickets(ctx),
         *_grants(ctx, ours),
+        _mend(ctx),
+        _alarms(ctx),
     ]
     waiting = sorted((task for task in tasks if task.count), key=lambda task: task.due_at or NEVER)
     return Today(tuple(waiting), _datasets(ctx, ours))
@@ -69,6 +72,21 @@ def _grants(ctx: Context, ours: str) -> list[Task]:
     ending = [each.valid_until for each in active if each.organisation == ours and each.valid_until <= soon]
     due = [each.certify_by for each in active if each.keeper == ours and each.certify_by and each.certify_by <= soon]
     return [_task("renew_grants", ending), _task("certify_grants", due)]
+
+
+def _mend(ctx: Context) -> Task:
+    """Rows in quarantine; straight to them where they are of one delivery."""
+    held = reading.held_back(ctx)
+    place = f"{held[0].dataset}/{held[0].delivery}" if len(held) == 1 else ""
+    return Task("mend", sum(each.rows for each in held), None, place)
+
+
+def _alarms(ctx: Context) -> Task:
+    """Gauges out of their limits, for who runs the machines."""
+    if not ctx.permits("operation.read", operation.MACHINERY):
+        return Task("alarms", 0, None)
+    found = operation.health(ctx)
+    return Task("alarms", sum(each.level != "ok" for each in found.gauges) + (not found.current), None)
 
 
 def _datasets(ctx: Context, organisation: str) -> tuple[KeptDataset, ...]:

@@ -138,6 +138,11 @@ def check_file(
     return Checked(resolved, shape_of(resolved), tuple(present), faults, checked.raw(tuple(present.values())))
 
 
+def wanted(resolved: ResolvedDataset, needed: Sequence[str] = ()) -> list[Wanted]:
+    """The dataset's fields as the columns of a file may name them."""
+    return [Wanted(field.name, (field.title.en, field.title.zh), field.name in needed) for field in resolved.fields]
+
+
 def _read(
     ctx: Context,
     cursor: duckdb.DuckDBPyConnection,
@@ -148,12 +153,12 @@ def _read(
 ) -> Matched:
     """Make the temporary table `delivered`: `_row`, `_faults` and a text for every field of the dataset."""
     needed = resolved.key if mode == Mode.delete else tuple(field.name for field in resolved.fields if field.required)
-    wanted = [Wanted(field.name, (field.title.en, field.title.zh), field.name in needed) for field in resolved.fields]
+    fields = wanted(resolved, needed)
     limits = Limits(max_bytes=4 * ctx.settings.delivery_max_mib << 20)
     with read.open_source(
-        cursor, path, format_of(declared, path), ctx.settings.spool, limits, charset=declared.charset, fields=wanted
+        cursor, path, format_of(declared, path), ctx.settings.spool, limits, charset=declared.charset, fields=fields
     ) as source:
-        matched = columns.match(source.columns, wanted)
+        matched = columns.match(source.columns, fields)
         checked.keep(cursor, matched.select(source.scan()))
     return matched
 

@@ -12,14 +12,17 @@ import msgspec
 import pyarrow as pa
 
 from cityloom.exchange.api import deliveries, gate
-from cityloom.exchange.contracts import DatasetState
+from cityloom.exchange.contracts import DatasetState, HeldBack, HeldColumn, HeldPage, HeldRow, Mode, Receipt
+from cityloom.exchange.intake import columns
 from cityloom.exchange.rules import returned
 from cityloom.exchange.rules import template as templates
 from cityloom.exchange.spec import ResolvedDataset
 from cityloom.exchange.store import changes as change_store
-from cityloom.exchange.store import ledger
+from cityloom.exchange.store import ledger, listing
 from cityloom.exchange.store import quarantine as quarantine_store
 from cityloom.exchange.store import records as record_store
+from cityloom.kernel.audit import api as audit
+from cityloom.kernel.audit.entry import InclusionProof
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Gone, NotFound, Unsupported
 
@@ -134,7 +137,7 @@ def quarantine(ctx: Context, name: str, id: str, format: str) -> File:
     """
     if format not in MEDIA:
         raise Unsupported("exchange.format_unknown", format=format, known=", ".join(MEDIA))
-    header = _header(ctx, name, id)
+    header = columns_of(_quarantined(ctx, name, id))
     declared = gate.dataset(ctx, name)
     with ctx.lake.session() as cursor:
         held = quarantine_store.read(cursor, gate.shape_of(declared), id)
@@ -145,7 +148,7 @@ def quarantine(ctx: Context, name: str, id: str, format: str) -> File:
 
 def faults(ctx: Context, name: str, id: str) -> Iterator[bytes]:
     """Every fault of a delivery's quarantined rows as NDJSON, by row: for programs. Raises NotFound, Refused."""
-    _header(ctx, name, id)
+    _quarantined(ctx, name, id)
     declared = gate.dataset(ctx, name)
     return _faults(ctx, declared, id)
 
@@ -157,8 +160,65 @@ def _faults(ctx: Context, declared: ResolvedDataset, id: str) -> Iterator[bytes]
             yield encoder.encode_lines(gate.explained(ctx, declared, row.faults))
 
 
-def _header(ctx: Context, name: str, id: str) -> list[str]:
-    """The columns of a delivery that the caller may read back; the reading is kept in the audit log."""
+def held(ctx: Context, name: str, id: str, after: int, limit: int) -> HeldPage:
+    """Quarantined rows beyond a row number with their faults, to be mended in place. Raises NotFound, Refused."""
+    delivery = _quarantined(ctx, name, id)
+    header, declared = columns_of(delivery), gate.dataset(ctx, name)
+    fields = columns.fields_of(header, gate.wanted(declared))
+    titles = {field.name: field.title.of(ctx.language) for field in declared.fields}
+    with ctx.lake.session() as cursor:
+        rows = [
+            returned.ReturnedRow(row.row, row.raw, gate.explained(ctx, declared, row.faults))
+            for row in quarantine_store.read(cursor, gate.shape_of(declared), id, after, limit)
+        ]
+    with ctx.begin() as tx:
+        back = [deliveries.receipt_of(ctx, each) for each in listing.corrections(tx, name, id)]
+    return HeldPage(
+        columns=tuple(HeldColumn(each, field, titles.get(field, "")) for each, field in zip(header, fields, strict=True)),
+        rows=tuple(HeldRow(row.row, tuple(returned.texts_of(len(header), row)), tuple(row.faults)) for row in rows),
+        total=delivery.quarantined or 0,
+        mode=returned.mode_back(Mode(delivery.mode), declared.modes),
+        as_of=delivery.as_of,
+        corrections=tuple(back),
+    )  # fmt: skip
+
+
+def held_back(ctx: Context) -> list[HeldBack]:
+    """Deliveries of the caller's organisation whose quarantined rows wait, the newest first; as far as he may read them."""
+    with ctx.begin() as tx:
+        found = listing.held_back(tx, ctx.principal.organisation)
+    return [each for each in found if deliveries.readable(ctx, each.dataset, ctx.principal.organisation)]
+
+
+def newest(ctx: Context, name: str, after: str, limit: int) -> list[Receipt]:
+    """Receipts of a dataset, the newest first, from the one after `after`; as `deliveries.receipts`."""
+    row = deliveries.describe(ctx, name)
+    ctx.require("exchange.read_receipt", deliveries.resource(row))
+    with ctx.begin() as tx:
+        return [deliveries.receipt_of(ctx, each) for each in listing.newest(tx, name, after, limit)]
+
+
+def proof(ctx: Context, name: str, id: str) -> InclusionProof:
+    """That the audit entry of a delivery's decision is in the log as last signed.
+
+    Raises NotFound `exchange.delivery_unknown`, `audit.entry_not_signed` (for a second or so after the decision).
+    """
+    row = deliveries.describe(ctx, name)
+    ctx.require("exchange.read_receipt", deliveries.resource(row))
+    with ctx.begin() as tx:
+        delivery = ledger.find(tx, name, id)
+        if delivery is None or delivery.audit_position is None:
+            raise NotFound("exchange.delivery_unknown", dataset=name, delivery=id)
+        return audit.prove_entry(tx, ctx.settings.audit_files, delivery.audit_position)
+
+
+def columns_of(delivery: ledger.Delivery) -> list[str]:
+    """The columns of the delivered file, as they were named there."""
+    return msgspec.json.decode(delivery.columns or "[]", type=list[str])
+
+
+def _quarantined(ctx: Context, name: str, id: str) -> ledger.Delivery:
+    """A delivery whose rows the caller may read back; the reading is kept in the audit log."""
     row = deliveries.describe(ctx, name)
     ctx.require("exchange.read_receipt", deliveries.resource(row))
     with ctx.begin() as tx:
@@ -166,7 +226,7 @@ def _header(ctx: Context, name: str, id: str) -> list[str]:
         if delivery is None or delivery.columns is None:
             raise NotFound("exchange.delivery_unknown", dataset=name, delivery=id)
         ctx.record(tx, "exchange.quarantine_read", f"delivery:{name}/{id}")
-    return msgspec.json.decode(delivery.columns, type=list[str])
+    return delivery
 
 
 def template(ctx: Context, name: str) -> bytes:

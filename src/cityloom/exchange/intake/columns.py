@@ -49,7 +49,7 @@ def match(header: Sequence[str], fields: Iterable[Wanted]) -> Matched:
     ones), `exchange.columns_doubled` (two columns for one field).
     """
     fields = tuple(fields)
-    spellings = {folded(spelling): field.name for field in fields for spelling in reversed((field.name, *field.titles))}
+    spellings = _spellings(fields)
     found: dict[str, str] = {}
     unknown: list[str] = []
     for column in header:
@@ -68,6 +68,16 @@ def match(header: Sequence[str], fields: Iterable[Wanted]) -> Matched:
     if missing:
         raise Invalid("exchange.columns_missing", columns=_told(_shown(missing)), found=_told(found.values()))
     return Matched(tuple((field.name, found.get(field.name)) for field in fields))
+
+
+def fields_of(header: Sequence[str], fields: Iterable[Wanted]) -> list[str]:
+    """The field that each column holds, "" where it holds none. Refuses nothing: the file was taken once."""
+    spellings = _spellings(tuple(fields))
+    return ["" if column.startswith(IGNORED) else spellings.get(folded(column), "") for column in header]
+
+
+def _spellings(fields: Sequence[Wanted]) -> dict[str, str]:
+    return {folded(spelling): field.name for field in fields for spelling in reversed((field.name, *field.titles))}
 
 
 def _shown(fields: Iterable[Wanted]) -> list[str]:

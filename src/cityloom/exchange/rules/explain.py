@@ -18,12 +18,13 @@ def explain(
     """One fault in words: the row, the field by its title, the value as it came, and the remedy."""
     kind, _, check = rule.partition(":")
     known = next((each for each in dataset.fields if each.name == field), None)
+    title = known.title.of(language) if known else ""
     if check:
         problem, remedy = _crossing(dataset, words, language, row, check, value)
-        return Fault(row, field, rule, value, problem, remedy)
+        return Fault(row, field, rule, value, problem, remedy, title)
     where = words.say(
         "exchange.rule.where" if known else "exchange.rule.where_row",
-        language, row=row, title=known.title.of(language) if known else "",
+        language, row=row, title=title,
     )  # fmt: skip
     facts = facts_of(known, words, language) if known else {}
     keys = _listed((each.title.of(language) for each in dataset.fields if each.name in dataset.key), language)
@@ -31,7 +32,8 @@ def explain(
     params = {**facts, "keys": keys, "where": where, "value": _shortened(value)}
     code = f"exchange.rule.{kind}{_variant(kind, known) if known else ''}"
     remedy = f"{code}.remedy" if f"{code}.remedy" in words.texts else f"exchange.rule.{kind}.remedy"
-    return Fault(row, field, rule, value, words.say(code, language, **params), words.say(remedy, language, **params))
+    problem, remedy = words.say(code, language, **params), words.say(remedy, language, **params)
+    return Fault(row, field, rule, value, problem, remedy, title)
 
 
 def facts_of(field: ResolvedField, words: Words, language: str) -> dict[str, object]:

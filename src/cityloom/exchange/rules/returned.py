@@ -15,7 +15,7 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
-from cityloom.exchange.contracts import Fault
+from cityloom.exchange.contracts import Fault, Mode
 from cityloom.kernel.errors import TooLarge, Unsupported
 from cityloom.kernel.words import Words
 
@@ -49,14 +49,18 @@ def render(header: Sequence[str], rows: Iterable[ReturnedRow], format: str, word
             raise Unsupported("exchange.format_unknown", format=format, known="csv, ndjson, xlsx")
 
 
-def _line(width: int, row: ReturnedRow) -> list[str]:
-    """The row's texts; of a row that has no columns, its whole text in the first one."""
+def texts_of(width: int, row: ReturnedRow) -> list[str]:
+    """The row's texts, one a column; of a row that has no columns, its whole text in the first one."""
     texts = [text or "" for text in row.raw[:width]]
     if not any(texts):
         texts = [next((fault.value or "" for fault in row.faults if fault.rule == "shape"), "")][:width]
+    return [*texts, *([""] * (width - len(texts)))]
+
+
+def _line(width: int, row: ReturnedRow) -> list[str]:
     problems = "\n".join(dict.fromkeys(fault.problem for fault in row.faults))
     remedies = "\n".join(dict.fromkeys(fault.remedy for fault in row.faults if fault.remedy))
-    return [*texts, *([""] * (width - len(texts))), str(row.row), problems, remedies]
+    return [*texts_of(width, row), str(row.row), problems, remedies]
 
 
 def _csv(names: list[str], lines: Iterable[list[str]]) -> bytes:
@@ -99,3 +103,13 @@ def _cell(sheet: WriteOnlyWorksheet, text: str, *, bold: bool = False) -> Cell:
     if "\n" in text:
         cell.alignment = Alignment(wrap_text=True, vertical="top")
     return cell
+
+
+def mode_back(mode: Mode, allowed: Sequence[str]) -> Mode | None:
+    """How mended rows of a delivery come back alone: never as a replacement, which would remove all other records.
+
+    None where the dataset takes nothing but whole files.
+    """
+    if mode != Mode.replace:
+        return mode
+    return next((each for each in (Mode.upsert, Mode.append) if each in allowed), None)

@@ -75,10 +75,13 @@ def held_total(cursor: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def read(cursor: duckdb.DuckDBPyConnection, shape: Shape, delivery: str) -> Iterator[Quarantined]:
-    """The quarantined rows of a delivery, by row number."""
+def read(
+    cursor: duckdb.DuckDBPyConnection, shape: Shape, delivery: str, after: int = 0, limit: int | None = None
+) -> Iterator[Quarantined]:
+    """The quarantined rows of a delivery beyond a row number, in their order; at most `limit`."""
     result = cursor.execute(
-        f"SELECT _row, raw, faults FROM {shape.quarantine} WHERE _delivery = ? ORDER BY _row", [delivery]
+        f"SELECT _row, raw, faults FROM {shape.quarantine} WHERE _delivery = ? AND _row > ? ORDER BY _row LIMIT ?",
+        [delivery, after, limit],
     )
     while batch := result.fetchmany(1000):
         for number, raw, faults in batch:

@@ -17,12 +17,19 @@ from cityloom.kernel.audit.entry import (
     Record,
     Report,
     SignedHead,
+    Wanted,
     draft,
     leaf,
+    moment,
 )
 from cityloom.kernel.audit.judge import Progress
 from cityloom.kernel.db import Database, Transaction
 from cityloom.kernel.errors import NotFound
+
+REACH = 200_000
+"""Entries that one search looks through."""
+SLACK = 2000
+"""Entries that may stand out of the order of their times."""
 
 
 def append(tx: Transaction, entries: Sequence[Entry]) -> list[int]:
@@ -54,10 +61,51 @@ def read(
     return store.search(tx, subject, actor, before, limit)
 
 
+def seek(
+    tx: Transaction, wanted: Wanted, before: int | None = None, limit: int = 100, reach: int = REACH
+) -> tuple[list[Record], int]:
+    """The newest entries before a position that fit, and the position down to which the log was looked through.
+
+    One call looks through `reach` entries at most, so that it is answered soon however long the log is; ask again with
+    `before` = that position to look further back. It is 0 when nothing older is left that could fit.
+    """
+    size = store.log(tx).size
+    floor = _position_of(tx, wanted.start, size) - SLACK if wanted.start else 0
+    ceiling = _position_of(tx, wanted.until, size) + SLACK if wanted.until else size
+    end = max(0, min(size, ceiling, size if before is None else before))
+    first = max(0, floor, end - reach)
+    sought = store.Sought(
+        first, end, wanted.subject, wanted.actor, wanted.organisation, wanted.action, wanted.purpose,
+        moment(wanted.start) if wanted.start else "", moment(wanted.until) if wanted.until else "",
+    )  # fmt: skip
+    found = store.seek(tx, sought, limit)
+    if len(found) == limit:
+        return found, found[-1].position
+    return found, 0 if first <= max(0, floor) else first
+
+
+def _position_of(tx: Transaction, at: datetime, size: int) -> int:
+    """About where the entries of a moment begin. Times follow positions but for seconds, for which `SLACK` stands."""
+    wanted, low, high = moment(at), 0, size
+    while low < high:
+        middle = (low + high) // 2
+        time = store.time_at(tx, middle)
+        if time is None or time >= wanted:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
 def last_head(tx: Transaction) -> SignedHead | None:
     """The last signed head, for those who want to keep it."""
     row = store.last_head(tx)
     return files.read_head(row.head.encode()) if row else None
+
+
+def size(tx: Transaction) -> int:
+    """How many entries the log has, signed or not."""
+    return store.log(tx).size
 
 
 def check(db: Database, folder: Path, progress: Progress = lambda _: None) -> Report:

@@ -51,6 +51,20 @@ class Record(msgspec.Struct, frozen=True):
     body: str
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries somebody looks for; what is empty or None asks for any."""
+
+    subject: str = ""
+    actor: str = ""
+    organisation: str = ""
+    action: str = ""
+    """A whole action such as `registers.read`, or the part before its dot."""
+    purpose: str = ""
+    start: datetime | None = None
+    until: datetime | None = None
+    """From `start` until before `until`; aware."""
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """What is signed: the log of this id had `size` entries with this root at that time."""
 

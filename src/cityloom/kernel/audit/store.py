@@ -90,6 +90,22 @@ def every(tx: Transaction) -> Iterator[tuple[int, list[Record]]]:
             yield cast(int, page[0][2]), [Record(cast(int, row[0]), cast(str, row[1])) for row in page]
 
 
+class Sought(msgspec.Struct, frozen=True):
+    """Which entries are wanted; an empty text asks for any. `first` and `end` bound the positions: [first, end)."""
+
+    first: int
+    end: int
+    subject: str = ""
+    actor: str = ""
+    organisation: str = ""
+    action: str = ""
+    """A whole action, or the part before its dot."""
+    purpose: str = ""
+    start: str = ""
+    until: str = ""
+    """Moments as entries have them; from `start` until before `until`."""
+
+
 def search(tx: Transaction, subject: str | None, actor: str | None, before: int | None, limit: int) -> list[Record]:
     """The newest entries before a position, about a subject, by an actor, or all."""
     return tx.all(
@@ -101,6 +117,36 @@ def search(tx: Transaction, subject: str | None, actor: str | None, before: int 
            ORDER BY position DESC LIMIT %(limit)s""",
         {"subject": subject, "actor": actor, "before": before, "limit": limit},
     )
+
+
+def seek(tx: Transaction, sought: Sought, limit: int) -> list[Record]:
+    """The newest entries that fit, newest first. A body that is no JSON fits nothing: the check of the log names it."""
+    return tx.all(
+        Record,
+        """SELECT position, body FROM kernel.audit_entry
+           WHERE position >= %(first)s AND position < %(end)s
+             AND (%(subject)s = '' OR subject = %(subject)s) AND (%(actor)s = '' OR actor = %(actor)s)
+             AND (%(organisation)s = '' OR organisation = %(organisation)s)
+             AND CASE WHEN body IS JSON OBJECT THEN
+                 (%(action)s = '' OR body::jsonb ->> 'action' = %(action)s
+                  OR split_part(body::jsonb ->> 'action', '.', 1) = %(action)s)
+                 AND (%(purpose)s = '' OR body::jsonb ->> 'purpose' = %(purpose)s)
+                 AND (%(start)s = '' OR body::jsonb ->> 'time' >= %(start)s)
+                 AND (%(until)s = '' OR body::jsonb ->> 'time' < %(until)s) ELSE false END
+           ORDER BY position DESC LIMIT %(limit)s""",
+        {**msgspec.structs.asdict(sought), "limit": limit},
+    )
+
+
+def time_at(tx: Transaction, position: int) -> str | None:
+    """The time of the entry at a position or of the next one after it, as its body has it."""
+    found = tx.values(
+        str,
+        """SELECT coalesce(CASE WHEN body IS JSON OBJECT THEN body::jsonb ->> 'time' END, '') FROM kernel.audit_entry
+           WHERE position >= %s ORDER BY position LIMIT 1""",
+        [position],
+    )
+    return found[0] if found else None
 
 
 def heads_after(tx: Transaction, size: int, limit: int = 100) -> list[StoredHead]:

@@ -122,6 +122,16 @@ def find(tx: Transaction, grant: str, id: str) -> Use | None:
     return tx.first(Use, f"SELECT {COLUMNS} FROM {TABLES} WHERE u.granted = %s AND u.id = %s", [grant, id])
 
 
+def of_record(tx: Transaction, dataset: str, key_digest: str, limit: int) -> list[Use]:
+    """Uses that asked for one record, newest first."""
+    return tx.all(
+        Use,
+        f"""SELECT {COLUMNS} FROM {TABLES} WHERE u.dataset = %s AND u.key_digest = %s AND u.key_digest <> ''
+            ORDER BY u.at DESC, u.granted, u.id LIMIT %s""",
+        [dataset, key_digest, limit],
+    )
+
+
 def askers(tx: Transaction, dataset: str, key_digest: str, field: str, since: datetime) -> list[str]:
     """Organisations that asked for this field of this record since then, and were not told that there is none."""
     return tx.values(
