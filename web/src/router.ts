@@ -14,6 +14,7 @@ export const router = createRouter({
     { path: "/requests", component: () => import("@/pages/Requests.vue") },
     { path: "/requests/new", component: () => import("@/pages/NewRequest.vue") },
     { path: "/requests/:id", component: () => import("@/pages/Request.vue"), props: true },
+    { path: "/map", component: () => import("@/pages/CityMap.vue") },
     { path: "/:rest(.*)*", component: () => import("@/pages/Unknown.vue") },
   ],
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },

@@ -1,4 +1,4 @@
-import { Calendar, Connection, Search, Upload } from "@element-plus/icons-vue";
+import { Calendar, Connection, MapLocation, Search, Upload } from "@element-plus/icons-vue";
 import type { Component } from "vue";
 import type { Key } from "@/words";
 import type { Role } from "./session";
@@ -17,4 +17,5 @@ export const PLACES: Place[] = [
   { to: "/catalogue", words: "nav_find", icon: Search, roles: [] },
   { to: "/deliveries", words: "nav_hand_in", icon: Upload, roles: ["data_officer", "steward"] },
   { to: "/requests", words: "nav_use", icon: Connection, roles: ["data_officer", "steward", "analyst"] },
+  { to: "/map", words: "nav_map", icon: MapLocation, roles: ["data_officer", "steward", "analyst"] },
 ];
