@@ -205,9 +205,12 @@ def simplify(atlas: duckdb.DuckDBPyConnection, band: int, tolerance: float) -> N
     if tolerance:
         atlas.execute(
             f"""INSERT INTO drawn SELECT level, ?, code, geom, {box} FROM (
-                  SELECT level, unnest(list(code ORDER BY code)) AS code, unnest(
-                    list_transform(ST_Dump(ST_CoverageSimplify(list(geom ORDER BY code), ?)), lambda one: one)) AS one
-                  FROM shape WHERE level NOT IN ('grid', 'school', 'city') GROUP BY level), LATERAL (SELECT one.geom AS geom)
+                  SELECT level, codes[piece.path[1]] AS code, ST_CollectionExtract(ST_Collect(list(piece.geom)), 3) AS geom
+                  FROM (
+                    SELECT level, list(code ORDER BY code) AS codes,
+                      unnest(ST_Dump(ST_CoverageSimplify(list(geom ORDER BY code), ?))) AS piece
+                    FROM shape WHERE level NOT IN ('grid', 'school', 'city') GROUP BY level)
+                  GROUP BY ALL)
                 WHERE NOT ST_IsEmpty(geom)""",
             [band, tolerance],
         )
