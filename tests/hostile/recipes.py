@@ -69,7 +69,8 @@ OPEN = {
     "POST /api/sharing/sandbox/{dataset}/query", "POST /api/sharing/sandbox/{dataset}/verify",
     "GET /api/appraisal/sets", "GET /api/appraisal/sets/{name}", "GET /api/appraisal/publications",
     "GET /api/appraisal/publications/{id}/ranking", "GET /api/registers", "GET /api/registers/{register}",
-    "GET /api/addresses/library",
+    "GET /api/addresses/library", "GET /api/maps", "GET /api/maps/areas", "GET /api/indicators",
+    "GET /api/maps/tiles/{level}/{zoom}/{column}/{row}",
     "GET /api/topics", "GET /api/topics/{topic}", "GET /api/topics/{topic}/days/{day}",
 }  # fmt: skip
 """What exists, and what was published, is no secret between departments, and made-up records are nobody's: any account

@@ -67,7 +67,8 @@ def list_figures(
     request: AnyRequest, indicator: FromPath[str], id: FromPath[ComputationId], level: FromQuery[Level],
     area: FromQuery[Area] = "", kind: FromQuery[str | None] = None, after: After = "", limit: Limit = 1000,
 ) -> list[Figure]:  # fmt: skip
-    """Of one level, in areas whose code begins so, and of one kind if it is named; the next page is asked for with `after` = `area/kind` of the last figure."""
+    """Of one level, in areas whose code begins so, and of one kind if it is named; the next page is asked for with
+    `after` = `area/kind` of the last figure."""
     last, _, last_kind = after.partition("/")
     ctx = identity.open_context(request)
     return computing.figures(ctx, indicator, id, level, area, (last, last_kind) if after else None, limit, kind)

@@ -203,7 +203,9 @@ def bare(memory_mib: int, threads: int, temporary: Path) -> duckdb.DuckDBPyConne
 def spatial(memory_mib: int, threads: int, temporary: Path) -> duckdb.DuckDBPyConnection:
     """The same with shapes: DuckDB's spatial extension (GEOS, PROJ), from the installed wheel."""
     connection = bare(memory_mib, threads, temporary)
-    connection.execute(f"LOAD {sql.literal(str(_extension(Path(duckdb_extension_spatial.__file__).parent, 'spatial')))}")
+    connection.execute(
+        f"LOAD {sql.literal(str(_extension(Path(duckdb_extension_spatial.__file__).parent, 'spatial')))}"
+    )
     return connection
 
 

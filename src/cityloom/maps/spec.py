@@ -92,7 +92,9 @@ def declared(packs: Packs) -> Declared:
             for each in said.boundaries:
                 path = (pack.folder / each.file).resolve()
                 if not path.is_relative_to(pack.folder.resolve()) or not path.is_file():
-                    raise Invalid("kernel.pack_wrong", file=f"{pack.name}/maps/{name}.yaml", reason=f"no file {each.file}")
+                    raise Invalid(
+                        "kernel.pack_wrong", file=f"{pack.name}/maps/{name}.yaml", reason=f"no file {each.file}"
+                    )
                 shapes.append(Shapes(each, path.read_bytes()))
             positions += said.positions
             places += said.places

@@ -80,9 +80,7 @@ def add_sites(atlas: duckdb.DuckDBPyConnection, sites: Iterable[tuple[str, int, 
     """Communities with the part in which they lie and their middle in degrees; of two at one point the first counts."""
     columns = list(zip(*sites, strict=True)) or [(), (), (), ()]
     kinds = (pa.string(), pa.int32(), pa.float64(), pa.float64())
-    given = pa.table(
-        {name: pa.array(column, kind) for name, column, kind in zip("cpxy", columns, kinds, strict=True)}
-    )
+    given = pa.table({name: pa.array(column, kind) for name, column, kind in zip("cpxy", columns, kinds, strict=True)})
     atlas.register("given", given)
     atlas.execute(
         f"""INSERT INTO site SELECT min(c), p, ST_Transform(ST_Point(x, y), {DEGREES}, {METRES}, true)
@@ -204,15 +202,18 @@ def simplify(atlas: duckdb.DuckDBPyConnection, band: int, tolerance: float) -> N
     )
     if tolerance:
         atlas.execute(
-            f"""INSERT INTO drawn SELECT level, ?, code, geom, {box} FROM (
-                  SELECT level, codes[piece.path[1]] AS code, ST_CollectionExtract(ST_Collect(list(piece.geom)), 3) AS geom
-                  FROM (
-                    SELECT level, list(code ORDER BY code) AS codes,
-                      unnest(ST_Dump(ST_CoverageSimplify(list(geom ORDER BY code), ?))) AS piece
-                    FROM shape WHERE level NOT IN ('grid', 'school', 'city') GROUP BY level)
-                  GROUP BY ALL)
+            f"""INSERT INTO drawn
+                WITH line AS (
+                  SELECT level, code, geom, row_number() OVER (PARTITION BY level ORDER BY code) AS place FROM shape
+                  WHERE level NOT IN ('grid', 'school', 'city')),
+                piece AS (
+                  SELECT level, unnest(ST_Dump(ST_CoverageSimplify(list(geom ORDER BY code), $tolerance))) AS piece
+                  FROM line GROUP BY level)
+                SELECT level, $band, code, geom, {box} FROM (
+                  SELECT level, code, ST_CollectionExtract(ST_Collect(list(piece.geom)), 3) AS geom
+                  FROM piece JOIN line USING (level) WHERE place = piece.path[1] GROUP BY ALL)
                 WHERE NOT ST_IsEmpty(geom)""",
-            [band, tolerance],
+            {"band": band, "tolerance": tolerance},
         )
 
 

@@ -222,7 +222,7 @@ export const zh: Record<Key, string> = {
   map_scenario_points: "符合入学条件的儿童",
   map_model_cohort: "按在册人数",
   map_model_trend: "按增长趋势",
-  map_gap_title: "{year} 年缺口：{scenario}，{model}",
+  map_gap_title: "{year} 年缺口（{scenario}，{model}）",
   map_people: "{count} 人",
   map_centre_unit: "{count} 家",
   map_place_unit: "{count} 个学位",

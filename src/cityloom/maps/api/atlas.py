@@ -149,9 +149,7 @@ def draw(ctx: Context, version: str) -> Atlas:
 
 def _names(ctx: Context, declared: spec.Declared) -> dict[str, Text]:
     lists = catalogue.standards(ctx.packs).codes
-    named = {
-        code.code: code.title for name in declared.lists.values() if name in lists for code in lists[name].codes
-    }
+    named = {code.code: code.title for name in declared.lists.values() if name in lists for code in lists[name].codes}
     return {"": ctx.packs.named(ctx.settings.city).manifest.title, **named}
 
 
