@@ -112,7 +112,7 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
         assert http.get(f"{TILES}/district/9/418/223").status_code == 401
 
         # dwellings come: communities appear, cover their districts and do not overlap
-        deliver(platform_context(town, "test"), tmp_path, {"dwelling", "school"}, people=3000)
+        deliver(platform_context(town, "test"), tmp_path, {"dwelling", "school"})
         later = http.get("/api/maps", headers=who).json()
         assert later["version"] != state["version"]
         levels = {each["level"]: each for each in later["levels"]}
