@@ -79,14 +79,19 @@ class Declared(msgspec.Struct, frozen=True):
     @property
     def datasets(self) -> tuple[str, ...]:
         """Those that maps are drawn from."""
-        return tuple(dict.fromkeys(each.dataset for each in (*self.positions, *self.places)))
+        named = [*(each.dataset for each in self.positions), *(each.dataset for each in self.places)]
+        return tuple(dict.fromkeys(named))
 
 
 @lru_cache(maxsize=4)
 def declared(packs: Packs) -> Declared:
     """What the packs say of maps. Raises Invalid `kernel.pack_wrong` naming the file."""
     packs.read("maps", MapsFile)  # names are unique over all packs
-    shapes, positions, places, lists, grid = [], [], [], {}, None
+    shapes: list[Shapes] = []
+    positions: list[Positions] = []
+    places: list[Places] = []
+    lists: dict[Division, str] = {}
+    grid: MapGrid | None = None
     for pack in packs:
         for name, said in Packs((pack,)).read("maps", MapsFile).items():
             for each in said.boundaries:

@@ -162,7 +162,7 @@ def _tables(ctx: Context, declared: spec.Declared) -> dict[str, StateTable]:
 
 def _known(shapes: duckdb.DuckDBPyConnection, declared: spec.Declared) -> list[rules.Part]:
     """Every known shape put in its place; the parts of the districts."""
-    parts = []
+    parts: list[rules.Part] = []
     for each in declared.shapes:
         for feature in msgspec.json.decode(each.content, type=Features).features:
             number, code = len(parts), feature.properties.code
