@@ -48,7 +48,9 @@ class Desk:
         self.wrong: list[str] = []
         self.page.on(
             "console",
-            lambda told: self.wrong.append(told.text) if told.type in ("error", "warning") and SLOW not in told.text else None,
+            lambda told: (
+                self.wrong.append(told.text) if told.type in ("error", "warning") and SLOW not in told.text else None
+            ),
         )
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
 

@@ -33,8 +33,11 @@ def codes(level: str) -> list[str]:
 
 def files() -> Iterator[tuple[str, str]]:
     """Files of the town's pack by path: shapes, names, and where they stand."""
-    yield "pack.yaml", (
-        "{name: small, title: {en: Small town, zh: 小镇}, version: '1', keeper: civil, city: true, needs: [people, facilities]}"
+    yield (
+        "pack.yaml",
+        (
+            "{name: small, title: {en: Small town, zh: 小镇}, version: '1', keeper: civil, city: true, needs: [people, facilities]}"
+        ),
     )
     source = "source: {en: Surveyors (CC0), zh: 测绘院（CC0）}"
     lines = [f"  - {{level: {level}, file: maps/{level}.geojson, {source}}}" for level in DIGITS]
