@@ -78,7 +78,9 @@ def compute(ctx: Context, name: str, id: str, wish: CountWish) -> Computation:
 
 def indicators(ctx: Context) -> list[IndicatorState]:
     """The indicators that the caller may read. Right `indicators.read` on each; others are left out."""
-    seen = [name for name in INDICATORS if ctx.permits("indicators.read", resource(ctx, name))]
+    packs = {pack.name for pack in ctx.packs}
+    there = [name for name, each in INDICATORS.items() if each.pack in packs]
+    seen = [name for name in there if ctx.permits("indicators.read", resource(ctx, name))]
     with ctx.begin() as tx:
         made = store.counts(tx)
     return [
