@@ -118,8 +118,8 @@ MAY: Mapping[str, tuple[str, ...]] = {
 ELSEWHERE = {
     f"{method} /api/indicators/{{indicator}}{path}": "tests/indicators"
     for method, path in (("PUT", "/{id}"), ("GET", ""), ("GET", "/{id}/figures"), ("GET", "/{id}/members"))
-}
-"""What this town has not, because it lacks the pack; where the rights to it are tried."""
+} | {"GET /api/maps/tiles/{level}/{zoom}/{column}/{row}": "tests/maps"}
+"""What this town has not, because it lacks the pack or the shapes; where the rights to it are tried."""
 
 TAKEN = {
     "PUT /api/sharing/requests/{id}": 409, "PUT /api/quality/tickets/{id}": 409, "PUT /api/appraisal/appeals/{id}": 409,
