@@ -29,6 +29,7 @@ from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
 from cityloom.kernel.manifest import Job, Listener, Module
 from cityloom.kernel.postgres import Server, Talk
 from cityloom.kernel.settings import Settings
+from cityloom.maps.module import MODULE as MAPS
 from cityloom.operation import api as operation
 from cityloom.operation.module import MODULE as OPERATION
 from cityloom.quality.module import MODULE as QUALITY
@@ -136,6 +137,7 @@ MODULES: tuple[Module, ...] = (
     FACTS,
     TOPICS,
     INDICATORS,
+    MAPS,
     APPRAISAL,
     CONSOLE,
 )

@@ -236,6 +236,7 @@ def own(town: Town) -> Owned:
         ("tickets", "id"): "kilo-ticket", ("scores", "dataset"): "resident", ("{dataset}", "day"): "2026-03-02",
         ("sets", "name"): "2018", ("scores", "organisation"): "civil", ("results", "organisation"): "civil",
         ("evidence", "indicator"): "provision", ("publications", "id"): PUBLISHED,
+        ("tiles", "level"): "district", ("{level}", "zoom"): "1", ("{zoom}", "column"): "0", ("{column}", "row"): "0",
         ("indicators", "indicator"): "population", ("addresses", "code"): DOOR,
         ("topics", "topic"): "people", ("days", "day"): counted.isoformat(),
         ("facts", "list"): "kilo_aid", ("asked", "id"): asked_facts, ("asked-about", "register"): "person",

@@ -69,7 +69,8 @@ OPEN = {
     "POST /api/sharing/sandbox/{dataset}/query", "POST /api/sharing/sandbox/{dataset}/verify",
     "GET /api/appraisal/sets", "GET /api/appraisal/sets/{name}", "GET /api/appraisal/publications",
     "GET /api/appraisal/publications/{id}/ranking", "GET /api/registers", "GET /api/registers/{register}",
-    "GET /api/addresses/library",
+    "GET /api/addresses/library", "GET /api/maps", "GET /api/maps/areas", "GET /api/indicators",
+    "GET /api/maps/tiles/{level}/{zoom}/{column}/{row}",
     "GET /api/topics", "GET /api/topics/{topic}", "GET /api/topics/{topic}/days/{day}",
 }  # fmt: skip
 """What exists, and what was published, is no secret between departments, and made-up records are nobody's: any account
@@ -123,8 +124,8 @@ MAY: Mapping[str, tuple[str, ...]] = {
 ELSEWHERE = {
     f"{method} /api/indicators/{{indicator}}{path}": "tests/indicators"
     for method, path in (("PUT", "/{id}"), ("GET", ""), ("GET", "/{id}/figures"), ("GET", "/{id}/members"))
-}
-"""What this town has not, because it lacks the pack; where the rights to it are tried."""
+} | {"GET /api/maps/tiles/{level}/{zoom}/{column}/{row}": "tests/maps"}
+"""What this town has not, because it lacks the pack or the shapes; where the rights to it are tried."""
 
 TAKEN = {
     "PUT /api/sharing/requests/{id}": 409, "PUT /api/quality/tickets/{id}": 409, "PUT /api/appraisal/appeals/{id}": 409,

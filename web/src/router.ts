@@ -29,6 +29,7 @@ export const router = createRouter({
     { path: "/audit/readers", component: () => import("@/pages/Readers.vue") },
     { path: "/audit/:position(\\d+)", component: () => import("@/pages/AuditEntry.vue"), props: true },
     { path: "/operation", component: () => import("@/pages/Operation.vue") },
+    { path: "/map", component: () => import("@/pages/CityMap.vue") },
     { path: "/:rest(.*)*", component: () => import("@/pages/Unknown.vue") },
   ],
   scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },

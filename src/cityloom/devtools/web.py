@@ -16,7 +16,7 @@ from cityloom import server
 from cityloom.devtools.checkout import checkout, say
 
 app = typer.Typer(no_args_is_help=True, help="Build the console (for work on CityLoom itself).")
-PACKED = {".js", ".css", ".html", ".svg", ".json"}
+PACKED = {".js", ".mjs", ".css", ".html", ".svg", ".json"}
 OMITTED = ("--default-non-nullable", "false")
 """Answers leave out what has its default value, so the pages must not rely on it."""
 STAMP = "built"

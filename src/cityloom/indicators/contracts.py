@@ -14,6 +14,17 @@ Area = Annotated[str, Meta(pattern=r"^-?[0-9A-Za-z_]{0,20}$")]
 known."""
 
 
+IndicatorName = Literal["population", "health_centres", "school_pressure"]
+
+
+class IndicatorState(msgspec.Struct, frozen=True):
+    """An indicator, the levels of its figures, and how often it was computed."""
+
+    name: IndicatorName
+    levels: tuple[Level, ...]
+    computations: int
+
+
 class CountWish(msgspec.Struct, frozen=True):
     """What is to be computed: for which day, and by which reading of what the rule leaves open."""
 

@@ -7,7 +7,16 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from cityloom.identity import api as identity
 from cityloom.indicators.api import computing
-from cityloom.indicators.contracts import Area, Computation, ComputationId, CountWish, Explanation, Figure, Level
+from cityloom.indicators.contracts import (
+    Area,
+    Computation,
+    ComputationId,
+    CountWish,
+    Explanation,
+    Figure,
+    IndicatorState,
+    Level,
+)
 
 AnyRequest = Request[Any, Any, Any]
 Limit = Annotated[int, QueryParameter(ge=1, le=10_000)]
@@ -34,6 +43,12 @@ def put_computation(
     return computing.compute(identity.open_context(request), indicator, id, data)
 
 
+@get("/api/indicators", tags=["indicators"], summary="Indicators", sync_to_thread=True)
+def list_indicators(request: AnyRequest) -> list[IndicatorState]:
+    """Those that the caller may read, with the levels of their figures and how often each was computed."""
+    return computing.indicators(identity.open_context(request))
+
+
 @get("/api/indicators/{indicator:str}", tags=["indicators"], summary="Computations", sync_to_thread=True)
 def list_computations(
     request: AnyRequest, indicator: FromPath[str], after: FromQuery[str] = "", limit: Page = 100
@@ -50,12 +65,13 @@ def list_computations(
 )
 def list_figures(
     request: AnyRequest, indicator: FromPath[str], id: FromPath[ComputationId], level: FromQuery[Level],
-    area: FromQuery[Area] = "", after: After = "", limit: Limit = 1000,
+    area: FromQuery[Area] = "", kind: FromQuery[str | None] = None, after: After = "", limit: Limit = 1000,
 ) -> list[Figure]:  # fmt: skip
-    """Of one level, in areas whose code begins so; the next page is asked for with `after` = `area/kind` of the last figure."""
-    last, _, kind = after.partition("/")
+    """Of one level, in areas whose code begins so, and of one kind if it is named; the next page is asked for with
+    `after` = `area/kind` of the last figure."""
+    last, _, last_kind = after.partition("/")
     ctx = identity.open_context(request)
-    return computing.figures(ctx, indicator, id, level, area, (last, kind) if after else None, limit)
+    return computing.figures(ctx, indicator, id, level, area, (last, last_kind) if after else None, limit, kind)
 
 
 @get(
@@ -72,4 +88,4 @@ def list_members(
     return computing.explain(identity.open_context(request), indicator, id, level, area, kind, after, limit)
 
 
-ROUTES = (put_computation, list_computations, list_figures, list_members)
+ROUTES = (list_indicators, put_computation, list_computations, list_figures, list_members)

@@ -30,6 +30,13 @@ class ComputationRow(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class CountRow(msgspec.Struct, frozen=True):
+    """How often an indicator was computed."""
+
+    indicator: str
+    computations: int
+
+
 def inputs(row: ComputationRow) -> tuple[Input, ...]:
     """What a computation read."""
     return msgspec.json.decode(row.inputs, type=tuple[Input, ...])
@@ -47,6 +54,16 @@ def find(tx: Transaction, indicator: str, id: str) -> ComputationRow | None:
         f"SELECT {COLUMNS} FROM indicators.computation WHERE indicator = %s AND id = %s",
         [indicator, id],
     )
+
+
+def counts(tx: Transaction) -> dict[str, int]:
+    """How many computations there are of each indicator that has any."""
+    return {
+        row.indicator: row.computations
+        for row in tx.all(
+            CountRow, "SELECT indicator, count(*) AS computations FROM indicators.computation GROUP BY indicator", []
+        )
+    }
 
 
 def listing(tx: Transaction, indicator: str, after: str, limit: int) -> list[ComputationRow]:
@@ -74,17 +91,19 @@ def add(tx: Transaction, row: ComputationRow, figures: Sequence[Figure]) -> None
 
 
 def figures(
-    tx: Transaction, indicator: str, id: str, level: str, area: str, after: tuple[str, str] | None, limit: int
-) -> list[Figure]:
-    """Figures of a level whose areas begin with these digits, by area and kind."""
+    tx: Transaction, indicator: str, id: str, level: str, area: str, kind: str | None, after: tuple[str, str] | None,
+    limit: int,
+) -> list[Figure]:  # fmt: skip
+    """Figures of a level whose areas begin with these digits, by area and kind; of one kind, unless it is None."""
     given = None if after is None else "after"
     return tx.all(
         Figure,
         """SELECT level, area, kind, value FROM indicators.figure
            WHERE indicator = %s AND computation = %s AND level = %s AND starts_with(area, %s)
+             AND (%s::text IS NULL OR kind = %s)
              AND (%s::text IS NULL OR (area, kind) > (%s, %s))
            ORDER BY area, kind LIMIT %s""",
-        [indicator, id, level, area, given, *(after or ("", "")), limit],
+        [indicator, id, level, area, kind, kind, given, *(after or ("", "")), limit],
     )
 
 

@@ -13,6 +13,7 @@ import duckdb
 import duckdb_extension_ducklake
 import duckdb_extension_httpfs
 import duckdb_extension_postgres_scanner
+import duckdb_extension_spatial
 import msgspec
 import psycopg
 
@@ -197,6 +198,15 @@ def bare(memory_mib: int, threads: int, temporary: Path) -> duckdb.DuckDBPyConne
     if threads:
         config["threads"] = str(threads)
     return duckdb.connect(":memory:", config=config)
+
+
+def spatial(memory_mib: int, threads: int, temporary: Path) -> duckdb.DuckDBPyConnection:
+    """The same with shapes: DuckDB's spatial extension (GEOS, PROJ), from the installed wheel."""
+    connection = bare(memory_mib, threads, temporary)
+    connection.execute(
+        f"LOAD {sql.literal(str(_extension(Path(duckdb_extension_spatial.__file__).parent, 'spatial')))}"
+    )
+    return connection
 
 
 def catalogue_version(admin_url: str) -> str | None:

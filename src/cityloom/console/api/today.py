@@ -7,11 +7,11 @@ from cityloom.console.contracts import KeptDataset, Task, TaskKind, Today
 from cityloom.exchange.api import figures, reading, upkeep
 from cityloom.identity.contracts import Role
 from cityloom.kernel.context import Context
+from cityloom.operation import api as operation
 from cityloom.quality.api import tickets
 from cityloom.quality.contracts import Side
 from cityloom.registers.api import states
 from cityloom.sharing.api import grants, requests
-from cityloom.operation import api as operation
 
 MOST = 1000
 """Requests that are looked at; who has more waiting has another trouble."""

@@ -10,7 +10,7 @@ from cityloom.identity.contracts import OrganisationKind
 from cityloom.indicators import store
 from cityloom.indicators.api import facilities, population
 from cityloom.indicators.api.running import Outcome
-from cityloom.indicators.contracts import Computation, CountWish, Explanation, Figure, Input
+from cityloom.indicators.contracts import Computation, CountWish, Explanation, Figure, IndicatorState, Input
 from cityloom.indicators.store import ComputationRow
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
@@ -76,6 +76,21 @@ def compute(ctx: Context, name: str, id: str, wish: CountWish) -> Computation:
     return _computation(row)
 
 
+def indicators(ctx: Context) -> list[IndicatorState]:
+    """The indicators that the caller may read. Right `indicators.read` on each; others are left out."""
+    packs = {pack.name for pack in ctx.packs}
+    there = [name for name, each in INDICATORS.items() if each.pack in packs]
+    seen = [name for name in there if ctx.permits("indicators.read", resource(ctx, name))]
+    with ctx.begin() as tx:
+        made = store.counts(tx)
+    return [
+        msgspec.convert(
+            {"name": name, "levels": INDICATORS[name].levels, "computations": made.get(name, 0)}, IndicatorState
+        )
+        for name in seen
+    ]
+
+
 def listing(ctx: Context, name: str, after: str = "", limit: int = 100) -> list[Computation]:
     """Computations by id. Right `indicators.read`."""
     ctx.require("indicators.read", resource(ctx, name))
@@ -85,9 +100,9 @@ def listing(ctx: Context, name: str, after: str = "", limit: int = 100) -> list[
 
 def figures(
     ctx: Context, name: str, id: str, level: str, area: str = "", after: tuple[str, str] | None = None,
-    limit: int = 1000,
+    limit: int = 1000, kind: str | None = None,
 ) -> list[Figure]:  # fmt: skip
-    """Published figures of a level, in areas whose code begins so. Right `indicators.read`.
+    """Published figures of a level, in areas whose code begins so, of one kind or of all. Right `indicators.read`.
 
     Raises NotFound `indicators.computation_unknown`, Invalid `indicators.level_unknown`.
     """
@@ -97,7 +112,7 @@ def figures(
         raise Invalid("indicators.level_unknown", level=level, indicator=name, known=", ".join(levels))
     with ctx.begin() as tx:
         row = _found(store.find(tx, name, id), name, id)
-        return store.figures(tx, name, row.id, level, area, after, limit)
+        return store.figures(tx, name, row.id, level, area, kind, after, limit)
 
 
 def explain(
