@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import hashlib
 import socket
 import threading
 import time
@@ -36,6 +37,18 @@ def put(city: RunningCity, id: str, body: bytes) -> httpx.Response:
     return httpx.put(
         f"{city.url}/api/exchange/datasets/stock/deliveries/{id}", content=body, headers=headers, timeout=60
     )
+
+
+def test_an_answer_that_needs_no_body_leaves_the_connection_to_be_used(city: RunningCity) -> None:
+    body = b"item,amount,note\n" + b"".join(b"long-%d,1,%s\n" % (number, b"x" * 90) for number in range(3_000))
+    query = {"sha256": hashlib.sha256(body).hexdigest()}
+    headers = {"authorization": f"Bearer {city.token}", "content-type": "text/csv"}
+    with httpx.Client(base_url=f"{city.url}/api/exchange/datasets/", headers=headers, timeout=60) as kept:
+        for dataset, expected in (("stock", {200, 202}), ("absent", {404})):
+            for _ in range(30):
+                chunks = (body[start : start + (1 << 20)] for start in range(0, len(body), 1 << 20))
+                assert kept.put(f"{dataset}/deliveries/long", params=query, content=chunks).status_code in expected
+                assert kept.get("stock").status_code == 200
 
 
 def rows_of(city: RunningCity, id: str) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from cityloom.exchange.contracts import (
 from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.kernel.audit.entry import InclusionProof
-from cityloom.kernel.errors import BadRequest
+from cityloom.kernel.errors import BadRequest, Problem
 
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
@@ -94,8 +94,13 @@ async def put_delivery(
     ctx = await to_thread.run_sync(identity.open_context, request)
     query = Declaration(mode=mode, rows=rows, sha256=sha256, file_name=file_name, corrects=corrects, as_of=as_of)
     declared = declaration(request, query)
-    delivery = await to_thread.run_sync(deliveries.claim, ctx, dataset, delivery_id, declared)
+    try:
+        delivery = await to_thread.run_sync(deliveries.claim, ctx, dataset, delivery_id, declared)
+    except Problem:
+        await spool.pass_over(ctx, request.stream())
+        raise
     if delivery.state != State.receiving and sha256:
+        await spool.pass_over(ctx, request.stream())
         return answer(await to_thread.run_sync(deliveries.repeat, ctx, delivery, sha256.lower()))
     spooled = await spool.receive(ctx, delivery, request.stream(), _length(request))
     if delivery.state != State.receiving:

@@ -110,6 +110,19 @@ async def receive(ctx: Context, delivery: Delivery | None, stream: AsyncIterator
         raise
 
 
+async def pass_over(ctx: Context, stream: AsyncIterator[bytes]) -> None:
+    """Read what is still sent, no longer than any delivery may be, and keep nothing of it.
+
+    An answer before the end of a body cuts the sender off, who then mostly loses the answer too (RFC 9112, 9.6).
+    """
+    left = ctx.settings.delivery_max_mib << 20
+    with move_on_after(PATIENCE):
+        async for chunk in stream:
+            left -= len(chunk)
+            if left < 0:
+                return
+
+
 async def _pour(ctx: Context, delivery: Delivery | None, writer: Writer, stream: AsyncIterator[bytes]) -> None:
     gathered, size, beaten = [], 0, time.monotonic()
     with move_on_after(PATIENCE) as scope:
