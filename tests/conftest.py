@@ -26,7 +26,7 @@ from scratch import Scratch
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
     "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.facts",
-    "cityloom.topics", "cityloom.indicators", "cityloom.appraisal", "cityloom.console",
+    "cityloom.topics", "cityloom.indicators", "cityloom.maps", "cityloom.appraisal", "cityloom.console",
 )  # fmt: skip
 TEMPLATE = "migrated"
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
