@@ -53,13 +53,9 @@ def test_a_planner_goes_from_the_city_to_a_cell_compares_two_days_and_keeps_what
     expect(dialog).to_be_hidden()
 
     # down to the cells, each step an address that can be sent
-    for title, step in (("District 2", "by street"), (None, "by community"), (None, "by cell of the grid")):
-        target = (
-            page.get_by_role("table").get_by_role("button", name=title, exact=True)
-            if title
-            else rows.first.get_by_role("button").first
-        )
-        target.click()
+    steps = (("District 2", "by street"), ("Subdistrict", "by community"), ("Community", "by cell of the grid"))
+    for title, step in steps:
+        rows.filter(has_text=title).first.get_by_role("button").first.click()
         page.wait_for_load_state("networkidle")
         expect(page.get_by_role("main")).to_contain_text(f"{step} · as of")
     assert "area=190102" in page.url
