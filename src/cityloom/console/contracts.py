@@ -21,6 +21,8 @@ class Frame(msgspec.Struct, frozen=True):
     flows: tuple[Definition, ...]
     registers: tuple[str, ...]
     """Those that the caller's organisation keeps."""
+    appraises: bool
+    """Whether the caller sees the appraisal of every department."""
 
 
 class Task(msgspec.Struct, frozen=True):
