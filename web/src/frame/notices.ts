@@ -47,7 +47,9 @@ async function ask(): Promise<News[]> {
   });
   return [
     ...sharing.map(told("sharing", (id) => `/requests/${encodeURIComponent(id)}`)),
-    ...quality.map((each) => told("quality", () => "")({ ...each, subject: each.ticket })),
+    ...quality.map((each) =>
+      told("quality", (id) => `/tickets/${encodeURIComponent(id)}`)({ ...each, subject: each.ticket }),
+    ),
     ...appraisal.map(told("appraisal", () => "/appraisal")),
   ].sort((one, other) => other.at.localeCompare(one.at));
 }
