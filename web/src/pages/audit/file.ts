@@ -1,4 +1,4 @@
-import { type Schema } from "@/api/client";
+import type { Schema } from "@/api/client";
 
 const COLUMNS = ["position", "time", "actor", "organisation", "action", "subject", "purpose", "request"] as const;
 const cell = (text: string) => {
