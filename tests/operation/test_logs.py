@@ -243,7 +243,7 @@ def test_spans_and_moments() -> None:
 
 def test_controls_are_escaped_in_every_line() -> None:
     text = log.render({"event": "a\x1b\x85\u2028\u202eb\n", "字": "城"})
-    assert text == '{"event": "a\\u001b\\u0085\\u2028\\u202eb\\n", "字": "城"}'
+    assert text == '{"event":"a\\u001b\\u0085\\u2028\\u202eb\\n","字":"城"}'
 
 
 @pytest.mark.parametrize("where", ["thread", "process"])

@@ -11,6 +11,7 @@ import pytest
 
 from cityloom.identity.contracts import Credentials
 from cityloom.kernel.audit.keys import Signature
+from cityloom.kernel.straight import MOST_BYTES
 from cityloom.sharing.api import projections
 from cityloom.sharing.api.questions import Asked, desk
 from cityloom.sharing.contracts import Answer, Question
@@ -82,6 +83,21 @@ def test_a_record_is_answered_signed_and_kept(asked: Town) -> None:
         use["audit_position"], use["id"], "housing",
     )  # fmt: skip
     assert re.fullmatch("hmac-sha256:[0-9a-f]{40}", use["key_digest"])
+
+
+def test_whichever_way_a_body_takes_the_answer_is_the_same(asked: Town) -> None:
+    body = b'{"key": ["a1"], "case": "c-1"}'
+    headers = {**asked.housing.headers, "content-type": "application/json"}
+
+    def ask(content: Any, grant: str = "r1") -> Any:
+        return asked.housing.client.post(f"/api/sharing/grants/{grant}/query", content=content, headers=headers)
+
+    shown = [said(ask(content))["record"] for content in (body, body + b" " * MOST_BYTES, iter([body[:9], body[9:]]))]
+    assert shown[0]["name"] == "Anna Apple"
+    assert shown == [shown[0]] * 3
+    for wrong in (b"", b"{", body[:-1], b'{"key": "a1"}', b"\xff", b"[" * 5000, b"1" * (MOST_BYTES + 1)):
+        assert code(ask(wrong)) == (400, "kernel.request_wrong"), wrong[:20]
+    assert code(ask(body, "r2")) == (404, "sharing.grant_unknown")
 
 
 def test_what_the_filter_hides_is_as_if_it_were_not_there(asked: Town) -> None:

@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.kernel.access import Principal
+from cityloom.kernel.straight import straight
 from cityloom.registers.api import linking, reading, states, stewarding
 from cityloom.registers.api.reading import Asked, ReadingDesk
 from cityloom.registers.contracts import (
@@ -55,6 +56,7 @@ def get_register(request: AnyRequest, register: FromPath[str]) -> RegisterState:
     "other sources say. The reading is kept before it is answered. Where nothing is shown the answer is 404, whether or "
     "not there is such a record.",
     status_code=200,
+    middleware=[straight],
 )
 async def post_read(request: AnyRequest, register: FromPath[str], data: JSONBody[Lookup]) -> Record:
     """Over the quota of a grant 429."""

@@ -12,6 +12,7 @@ from litestar.response import Stream
 from cityloom.exchange.api.reading import Feed
 from cityloom.identity import api as identity
 from cityloom.kernel import http
+from cityloom.kernel.straight import straight
 from cityloom.sharing import contracts
 from cityloom.sharing.api import grants, projections, questions, readers, reading, requests, webhooks
 from cityloom.sharing.api.questions import Asked, QuestionDesk
@@ -187,6 +188,7 @@ def get_counts(request: AnyRequest, id: FromPath[RequestId], case: Case, by: Fro
     "with the grant's fields and masks, or that there is none; how far the copy knows the dataset; purpose, case, use "
     "and audit position. The header X-Purpose names the grant's purpose.",
     status_code=200,
+    middleware=[straight],
 )
 async def post_query(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[Question]) -> Answer:
     """The use is kept before it is answered; over the quota 429."""
@@ -200,6 +202,7 @@ async def post_query(request: AnyRequest, id: FromPath[RequestId], data: JSONBod
     description="Answers yes or no for each claim, and shows no value. Numbers are compared as numbers, everything else as "
     "its text (days as 2020-01-31).",
     status_code=200,
+    middleware=[straight],
 )
 async def post_verify(request: AnyRequest, id: FromPath[RequestId], data: JSONBody[Claims]) -> Answer:
     """The use is kept before it is answered; over the quota 429."""

@@ -67,7 +67,7 @@ def open_context(request: Request[Any, Any, Any], must_have_changed: bool = True
 
 def purpose_of(request: Request[Any, Any, Any]) -> str:
     """The purpose that a request names (header X-Purpose). Raises BadRequest `identity.purpose_wrong`."""
-    purpose: str = request.headers.get("x-purpose", "")
+    purpose = next((value.decode("latin-1") for name, value in request.scope["headers"] if name == b"x-purpose"), "")
     if not PURPOSE.fullmatch(purpose):
         raise BadRequest("identity.purpose_wrong")
     return purpose
@@ -83,25 +83,28 @@ def credentials(request: Request[Any, Any, Any]) -> Credentials:
 
     Raises BadRequest `kernel.header_twice` where it says so twice: a proxy and the city might each believe another one.
     """
-    said = [name for name, _ in request.scope["headers"] if name in ONCE]
-    for name in set(said):
-        if said.count(name) > 1:
+    said: dict[bytes, str] = {}
+    for name, value in request.scope["headers"]:
+        if name in said and name in ONCE:
             raise BadRequest("kernel.header_twice", name=name.decode())
+        said.setdefault(name, value.decode("latin-1"))
     settings = http.parts_of(request).settings
     names = browser.cookie_names(settings.secure_cookies)
     peer, trusted = request.client.host if request.client else "", entrance.listed(settings.trusted_proxies)
-    proxied = request.headers if entrance.within(peer, trusted) else {}
+    proxied = entrance.within(peer, trusted)
     forwarded = ", ".join(request.headers.getall("x-forwarded-for", [])) if proxied else ""  # one list, RFC 9110 5.3
     address = entrance.client_address(peer, forwarded, trusted)
     http.note_caller(request, address=address)
     return Credentials(
         method=request.method,
-        authorization=request.headers.get("authorization", ""),
-        session=request.cookies.get(names.session, ""),
-        csrf=request.headers.get(browser.CSRF_HEADER, ""),
-        origin=request.headers.get("origin", ""),
-        fetch_site=request.headers.get("sec-fetch-site", ""),
-        host=request.headers.get("host", ""),
+        authorization=said.get(b"authorization", ""),
+        session=request.cookies.get(names.session, "") if b"cookie" in said else "",
+        csrf=said.get(browser.CSRF_HEADER.encode(), ""),
+        origin=said.get(b"origin", ""),
+        fetch_site=said.get(b"sec-fetch-site", ""),
+        host=said.get(b"host", ""),
         address=address,
-        certificate=entrance.fingerprint(proxied.get("client-cert", ""), proxied.get("x-ssl-client-cert", "")),
+        certificate=entrance.fingerprint(said.get(b"client-cert", ""), said.get(b"x-ssl-client-cert", ""))
+        if proxied
+        else "",
     )

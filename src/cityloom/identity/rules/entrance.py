@@ -35,7 +35,8 @@ def listed(text: str) -> tuple[Network, ...]:
     return networks(tuple(part for part in text.split(",") if part.strip()))
 
 
-def within(address: str, among: Sequence[Network]) -> bool:
+@lru_cache(maxsize=1024)
+def within(address: str, among: tuple[Network, ...]) -> bool:
     """Whether an address lies in one of the networks. An IPv4 address mapped into IPv6 counts as what it is."""
     try:
         found = ipaddress.ip_address(address)
