@@ -92,7 +92,7 @@ def tried(town: Town, calls: list[Call], callers: list[Caller], right: Callable[
     return "\n".join(wrong)
 
 
-def batched(calls: list[Call], size: int = 8) -> list[list[Call]]:
+def batched(calls: list[Call], size: int = 24) -> list[list[Call]]:
     """Some calls at a time: looking through every table after each would take most of the test."""
     return [calls[start : start + size] for start in range(0, len(calls), size)]
 

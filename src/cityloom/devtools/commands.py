@@ -14,8 +14,8 @@ from cityloom.devtools import reference
 from cityloom.devtools.checkout import checkout, say
 from cityloom.kernel import settings
 
-PROCESSES = "3"
-"""One more than the cores of a small machine: a quarter of the time is spent waiting for cities that start."""
+PROCESSES = "4"
+"""Twice the cores of a small machine: a quarter of the time is spent waiting for cities that start."""
 
 
 class Step(msgspec.Struct, frozen=True):
