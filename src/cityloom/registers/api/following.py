@@ -4,7 +4,10 @@ A page of changes and the cursor that passes it are one transaction, so whoever 
 register are followed one after the other: two that meet a new person at once would make two of him.
 """
 
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 
 from cityloom.exchange.api import excerpts
 from cityloom.exchange.contracts import DatasetFacts, Excerpt
@@ -24,6 +27,8 @@ logger = log.logger("registers")
 
 PAGE = 20_000
 """Change rows that are taken in in one transaction."""
+NOTED = timedelta(seconds=10)
+"""How often it is noted of a feed that nothing new is there for it."""
 
 
 def install(ctx: Context) -> None:
@@ -59,52 +64,68 @@ def _check(ctx: Context, register: str, feed: Feed) -> None:
 def follow(ctx: Context) -> None:
     """Bring every register up to its datasets. As the platform; safe to run twice, and by several at once.
 
-    A feed that cannot be followed falls behind by itself, and its lag is told; the others go on.
+    A feed that cannot be followed falls behind by itself, and its lag is told; the others go on. While nothing is new this
+    is two reads.
     """
-    for name, register in spec.registers(ctx.packs).items():
+    declared = spec.registers(ctx.packs)
+    for name in _behind(ctx):
+        if name not in declared:
+            continue
         with lanes.try_hold(ctx.parts.db, f"registers/{name}") as term:
             if term is not None:
-                _follow_register(ctx, name, register)
+                _follow_register(ctx, name, declared[name])
+
+
+def _behind(ctx: Context) -> list[str]:
+    """The registers with a feed that has something to take in; of the other feeds it is noted that they are up to date."""
+    heights, now = excerpts.heights(ctx), ctx.clock.now()
+    with ctx.begin() as tx:
+        rows = store.known(tx)
+        behind = [row for row in rows if row.snapshot is not None or row.sequence < heights.get(row.dataset, 0)]
+        due = [
+            row.number for row in rows
+            if row not in behind and (row.followed_at is None or not now - NOTED < row.followed_at <= now)
+        ]  # fmt: skip
+        if due:
+            store.current(tx, due, now)
+    return list(dict.fromkeys(row.register for row in behind))
 
 
 def _follow_register(ctx: Context, name: str, register: Register) -> None:
     with ctx.begin() as tx:
         rows = {(row.dataset, row.role): row for row in store.known(tx, name)}
-    current = []
     for feed in register.sources:
         row = rows.get((feed.dataset, feed.role or ""))
         try:
-            if row is not None and _follow(ctx, feed, row):
-                current.append(row.number)
+            if row is not None:
+                _follow(ctx, feed, row)
         except Unavailable:
             raise
         except Exception:
             logger.exception("feed_stuck", register=name, dataset=feed.dataset)
-    with ctx.begin() as tx:
-        store.current(tx, current, ctx.clock.now())
 
 
-def _follow(ctx: Context, feed: Feed, row: FeedRow) -> bool:
-    """Bring one feed up; whether it was up to date already."""
+def _follow(ctx: Context, feed: Feed, row: FeedRow) -> None:
     facts = excerpts.facts(ctx, feed.dataset)
-    if row.snapshot is None and row.sequence >= facts.last_sequence:
-        return True
     if row.snapshot is not None:
         _snapshot(ctx, feed, row, facts)
-        return False
+        return
+    if row.sequence >= facts.last_sequence:
+        return
     try:
         _changes(ctx, feed, row, facts)
     except Gone:  # it was away for longer than change rows are kept
         _snapshot(ctx, feed, row, facts)
-    return False
 
 
 def _changes(ctx: Context, feed: Feed, row: FeedRow, facts: DatasetFacts) -> None:
     with closing(excerpts.changes(ctx, facts.name, _whole(facts), row.sequence, 1 << 62)) as found:
-        for page in versions.pages((batch.to_pylist() for batch in found.batches()), PAGE):
-            with ctx.begin() as tx:
-                _write(tx, row.number, versions.changes(row.register, feed, facts.key, page))
-                store.follow(tx, row.number, page[-1]["_sequence"], ctx.clock.now())
+        pages = versions.pages((batch.to_pylist() for batch in found.batches()), PAGE)
+        with closing(_ahead(versions.changes(row.register, feed, facts.key, page) for page in pages)) as ready:
+            for page in ready:
+                with ctx.begin() as tx:
+                    _write(tx, row.number, page)
+                    store.follow(tx, row.number, page[-1].sequence, ctx.clock.now())
         upto = max(row.sequence, found.last_sequence)
     with ctx.begin() as tx:
         store.follow(tx, row.number, upto, ctx.clock.now())
@@ -117,11 +138,22 @@ def _snapshot(ctx: Context, feed: Feed, row: FeedRow, facts: DatasetFacts) -> No
     with closing(excerpts.records(ctx, facts.name, _whole(facts))) as found:
         with ctx.begin() as tx:
             store.begin_snapshot(tx, row.number, found.last_sequence, now)
-        for page in versions.pages((batch.to_pylist() for batch in found.batches()), PAGE):
-            with ctx.begin() as tx:
-                _write(tx, row.number, versions.snapshot(row.register, feed, facts.key, page, found.last_sequence, now))
+        pages, upto = versions.pages((batch.to_pylist() for batch in found.batches()), PAGE), found.last_sequence
+        with closing(_ahead(versions.snapshot(row.register, feed, facts.key, page, upto, now) for page in pages)) as ready:
+            for page in ready:
+                with ctx.begin() as tx:
+                    _write(tx, row.number, page)
         with ctx.begin() as tx:
             store.follow(tx, row.number, found.last_sequence, now)
+
+
+def _ahead(pages: Iterator[list[Change]]) -> Generator[list[Change], None, None]:
+    """The same; each is made while the database is busy with the one before."""
+    with ThreadPoolExecutor(1, thread_name_prefix="registers-ahead") as thread:
+        coming = thread.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = thread.submit(next, pages, None)
+            yield page
 
 
 def _write(tx: Transaction, feed: int, page: list[Change]) -> None:
