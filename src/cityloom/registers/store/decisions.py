@@ -200,7 +200,7 @@ def move(tx: Transaction, decision: int, records: Sequence[Standing], into: int,
            SELECT %s, feed, key, entity, %s FROM registers.claim WHERE id = ANY(%s)""",
         [decision, into, ids],
     )
-    tx.execute("UPDATE registers.claim SET closed = id, until = %s WHERE id = ANY(%s)", [now, ids])
+    tx.execute("UPDATE registers.claim SET closed = id, final = true, until = %s WHERE id = ANY(%s)", [now, ids])
     tx.execute(
         """INSERT INTO registers.claim (entity, feed, how, decision, sequence, as_of, since, key, identifier, delivery, links,
              record)
