@@ -81,6 +81,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Certificates of birth, which have no number of the child, against the truth of who was born."""
     population: dict[str, int | None]
     """Persons by class, as published: registered (H), resident (R), managed (N), and all (R05)."""
+    population_seeded: dict[str, int]
+    """The same by what was made up of the people, before anything was delivered."""
     health_centre_gap: dict[str, int]
     """Community health centres there are, and how many more the standard asks for at both ends of its range (R34)."""
     school_pressure: dict[str, int]
@@ -102,7 +104,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         found_all = self.seeded_errors_found == self.seeded_errors and self.other_faults == 0
         as_planned = self.counts_as_planned and self.shared_as_planned
         linked = self.linkage.precision >= LEAST_PRECISION and self.linkage.recall >= LEAST_RECALL
-        return found_all and as_planned and linked and self.audit_verified and self.unreconciled == 0
+        counted = abs((self.population["all"] or 0) / self.population_seeded["all"] - 1) <= MOST_OFF
+        answered = self.admission.agreement >= LEAST_AGREEMENT
+        return found_all and as_planned and linked and counted and answered and self.audit_verified and self.unreconciled == 0
 
 
 def settings(given: Settings, own_home: bool) -> Settings:
@@ -151,6 +155,7 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
         registers=registers, linkage=linkage, population=plans.population,
+        population_seeded=samplecity.headcount(plan, today.date()),
         health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, admission=admission,
         appraisal=appraisal, libraries=libraries, grants=shared.grants, queries=shared.queries,
         verifications=shared.verifications,
@@ -361,6 +366,7 @@ def show(result: Result, talk: Console) -> None:
         ("school admission, facts asked", result.admission.facts),
         ("  papers asked of parents", result.admission.papers_asked),
         ("people counted (R05)", result.population["all"] or 0),
+        ("  as seeded", result.population_seeded["all"]),
         ("health centres missing, at most", result.health_centre_gap["high"]),
         ("topic libraries", len(result.libraries)),
         ("audit entries", result.audit_entries),

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,7 @@ from cityloom.samplecity.rules import (
     times,
 )
 from cityloom.samplecity.rules import applications as applying
+from cityloom.samplecity.rules import headcount as heads
 from cityloom.samplecity.rules.drafts import State
 from cityloom.samplecity.rules.habits import HABITS
 from cityloom.samplecity.rules.layout import Communities, Part
@@ -147,6 +148,15 @@ def infants(plan: Plan) -> Iterator[tuple[str, str]]:
         certificates = recipe.frame(scene, roll, every, 0 * every)["certificate_number"]
         numbers = scene.people.id_number.take(pa.array(roll.subject))
         yield from zip(certificates.to_pylist(), numbers.to_pylist(), strict=True)
+
+
+def headcount(plan: Plan, on: date) -> dict[str, int]:
+    """The truth of the three-class count (R05) on a day: persons registered (H), resident (R), managed (N), and all."""
+    total = dict.fromkeys(("H", "R", "N"), 0)
+    for block, parts in enumerate(plan.blocks):
+        for kind, persons in heads.classes(Scene(plan.world, _people(plan, block, parts)), on).items():
+            total[kind] += persons
+    return {**total, "all": sum(total.values())}
 
 
 def applications(plan: Plan) -> Iterator[PlannedApplication]:
