@@ -123,7 +123,9 @@ def test_many_doubtful_pairs_at_once_are_all_there_and_their_pages_stay_short(
     seen, after, slowest = [], 0, 0.0
     while True:
         began = time.perf_counter()
-        page = town.bureau.ask_register("GET", "person/doubts", params={"after": after, "limit": min(number // 7, 1000)}).json()
+        page = town.bureau.ask_register(
+            "GET", "person/doubts", params={"after": after, "limit": min(number // 7, 1000)}
+        ).json()
         slowest = max(slowest, time.perf_counter() - began)
         if not page:
             break

@@ -47,6 +47,11 @@ RIGHTS = (
 
 LEAST_PRECISION, LEAST_RECALL = 0.98, 0.95
 """Of the links that the registers make between births and children."""
+MOST_OFF = 0.03
+"""By how much of itself the published count may differ from the one that was made up: some records come spoiled, and are not
+mended before the last period ends; and what is published is rounded."""
+LEAST_AGREEMENT = 0.95
+"""Of the answers to admission with the truth that was made up: they rest on the same records."""
 
 logger = log.logger("demo")
 
@@ -106,7 +111,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         linked = self.linkage.precision >= LEAST_PRECISION and self.linkage.recall >= LEAST_RECALL
         counted = abs((self.population["all"] or 0) / self.population_seeded["all"] - 1) <= MOST_OFF
         answered = self.admission.agreement >= LEAST_AGREEMENT
-        return found_all and as_planned and linked and counted and answered and self.audit_verified and self.unreconciled == 0
+        return (
+            found_all
+            and as_planned
+            and linked
+            and counted
+            and answered
+            and self.audit_verified
+            and self.unreconciled == 0
+        )
 
 
 def settings(given: Settings, own_home: bool) -> Settings:
