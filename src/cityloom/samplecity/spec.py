@@ -20,6 +20,8 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: Text
     division: str
     """GB/T 2260 code of the city."""
+    province: Text | None = None
+    """What people write before the city; not said of a city that lies in none."""
     time_zone: str
     census: str
     """CSV: see `census`."""
