@@ -50,10 +50,10 @@ def resource(ctx: Context, name: str, readings: str = "declared") -> Resource:
 
 
 def compute(ctx: Context, name: str, id: str, wish: CountWish) -> Computation:
-    """Compute and keep. Right `indicators.compute`, for parameters other than the pack's as a planner. The same id with the same wish is answered as the first time.
+    """Compute and keep. Right `indicators.compute`; for readings other than the pack's, that of a planner.
 
-    Raises Refused, NotFound `indicators.indicator_unknown`, `kernel.pack_missing`, Invalid `indicators.parameters_wrong`,
-    Conflict `indicators.id_reused`.
+    The same id with the same wish is answered as the first time. Raises Refused, NotFound `indicators.indicator_unknown`,
+    `kernel.pack_missing`, Invalid `indicators.parameters_wrong`, Conflict `indicators.id_reused`.
     """
     ctx.require("indicators.compute", resource(ctx, name, "own" if wish.parameters else "declared"))
     digest = hashlib.sha256(msgspec.json.encode(wish, order="sorted")).hexdigest()
