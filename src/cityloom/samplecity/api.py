@@ -165,8 +165,9 @@ def headcount(plan: Plan, on: date) -> dict[str, int]:
 
 def applications(plan: Plan) -> Iterator[PlannedApplication]:
     """The city's six-year-olds with their parents, and the truth of what school admission asks of them."""
+    on = plan.as_of.astimezone(ZoneInfo(plan.world.city.time_zone)).date()
     for block, parts in enumerate(plan.blocks):
-        yield from applying.applications(Scene(plan.world, _people(plan, block, parts)))
+        yield from applying.applications(Scene(plan.world, _people(plan, block, parts)), on)
 
 
 def addresses(plan: Plan, count: int) -> Iterator[PlannedAddress]:

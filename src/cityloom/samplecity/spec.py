@@ -20,8 +20,6 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: Text
     division: str
     """GB/T 2260 code of the city."""
-    province: Text | None = None
-    """What people write before the city; not said of a city that lies in none."""
     time_zone: str
     census: str
     """CSV: see `census`."""
@@ -40,6 +38,8 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """GeoJSON of points by the dataset they are delivered as; its properties are the dataset's fields."""
     inside: dict[str, str] = {}
     """Districts without a shape of their own, and the one in whose shape they lie."""
+    province: Text | None = None
+    """What people write before the city; not said of a city that lies in none."""
 
 
 class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cityloom.samplecity.rules.chance import Flags, Index
-from cityloom.samplecity.rules.recipes import Recipe, book
+from cityloom.samplecity.rules.recipes import book
 from cityloom.samplecity.rules.times import EPOCH
 from cityloom.samplecity.rules.world import Columns, Scene
 
@@ -36,20 +36,21 @@ def classes(scene: Scene, on: date) -> Mapping[str, int]:
     }
 
 
+def standing(scene: Scene, dataset: str) -> tuple[Index, Columns]:
+    """The made-up records of a dataset that stand after the last period, in their first version, and what each is about."""
+    (recipe,) = (each for each in book.BLOCK if each.dataset == dataset)
+    roll = recipe.roll(scene)
+    stays = np.ones(roll.ends[-1], np.bool_) if roll.leaves is None else roll.leaves[: roll.ends[-1]] < 0
+    entity = np.flatnonzero(stays)
+    return roll.subject[entity], recipe.frame(scene, roll, entity, 0 * entity)
+
+
 class _Facts:
-    """The made-up records that stand after the last period, in their first version."""
+    """What those records say of each person."""
 
     def __init__(self, scene: Scene, on: date) -> None:
         self._scene, self._on = scene, on
-        self._recipes = {recipe.dataset: recipe for recipe in book.BLOCK}
         self._none = np.zeros(len(scene.people.sex), np.bool_)
-
-    def _standing(self, dataset: str) -> tuple[Index, Columns]:
-        recipe: Recipe = self._recipes[dataset]
-        roll = recipe.roll(self._scene)
-        stays = np.ones(roll.ends[-1], np.bool_) if roll.leaves is None else roll.leaves[: roll.ends[-1]] < 0
-        entity = np.flatnonzero(stays)
-        return roll.subject[entity], recipe.frame(self._scene, roll, entity, 0 * entity)
 
     def _flags(self, one: Index) -> Flags:
         found = self._none.copy()
@@ -64,7 +65,7 @@ class _Facts:
 
     def who(self, dataset: str, day: str, months: int | None, **only: str) -> Flags:
         """The persons that a dataset is about, by the day of the record."""
-        one, columns = self._standing(dataset)
+        one, columns = standing(self._scene, dataset)
         kept = self._since(columns[day], months)
         for name, value in only.items():
             kept &= np.asarray(columns[name].to_numpy(zero_copy_only=False) == value)
@@ -72,12 +73,12 @@ class _Facts:
 
     def tenants(self) -> Flags:
         """Who rents a home."""
-        home, columns = self._standing("tenancy")
+        home, columns = standing(self._scene, "tenancy")
         return self._flags(self._scene.people.head[home[self._since(columns["registered_on"], RENTAL)]])
 
     def parents(self) -> Flags:
         """Who is named in a certificate of birth."""
-        child, columns = self._standing("birth")
+        child, columns = standing(self._scene, "birth")
         child = child[self._since(columns["issued_on"], None)]
         both = np.concatenate([self._scene.people.mother[child], self._scene.people.father[child]])
         return self._flags(both[both >= 0])
@@ -87,7 +88,7 @@ class _Facts:
         normal, short = self._none.copy(), self._none.copy()
         first = f"{_before(self._on, LAPSE):%Y-%m}"
         for dataset in ("social_insurance_payment", "provident_fund_payment"):
-            one, columns = self._standing(dataset)
+            one, columns = standing(self._scene, dataset)
             months = np.zeros(len(normal), np.int64)
             paid = np.asarray(columns["months_paid"])
             label = columns["month"].to_numpy(zero_copy_only=False).astype(str)
