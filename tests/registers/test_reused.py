@@ -1,6 +1,5 @@
 """One number and two people: a record that does not fit who has its number is kept apart, and shown to a steward."""
 
-import time
 from typing import Any
 
 import pytest
@@ -120,13 +119,11 @@ def test_many_doubtful_pairs_at_once_are_all_there_and_their_pages_stay_short(
     town.civil.deliver("d2", "id,name,district,born,income,married\n" + rows)
     town.follow()
     rent(town, "t2", *(f"s{n},n{n},Quite Else,1950-09-09" for n in range(number)))
-    seen, after, slowest = [], 0, 0.0
+    seen, after = [], 0
     while True:
-        began = time.perf_counter()
         page = town.bureau.ask_register(
             "GET", "person/doubts", params={"after": after, "limit": min(number // 7, 1000)}
         ).json()
-        slowest = max(slowest, time.perf_counter() - began)
         if not page:
             break
         seen += page
@@ -134,7 +131,6 @@ def test_many_doubtful_pairs_at_once_are_all_there_and_their_pages_stay_short(
     assert len(seen) == len({(each["left"], each["right"]) for each in seen}) == number
     pairs = {(id_of(town, f"n{n}"), whose(town, f"s{n}")[0]) for n in (0, number // 4 - 6, number // 4 - 5, number - 1)}
     assert pairs <= {(each["left"], each["right"]) for each in seen}
-    assert slowest < 1.0
     jobs.tidy(town.platform)
     assert len(doubts(town)) == 100  # a page, unless more is asked for
     assert town.bureau.ask_register("GET", "person").json()["doubts"] == number

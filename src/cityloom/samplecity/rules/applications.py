@@ -74,7 +74,7 @@ class _Held:
 def _insured(scene: Scene, on: date) -> set[int]:
     """Who paid for long enough up to a month that may be the last one told of."""
     one, paid = standing(scene, "social_insurance_payment")
-    months = {}
+    months: dict[int, tuple[int, int]] = {}
     for person, label, number in zip(
         one.tolist(), paid["month"].to_pylist(), paid["months_paid"].to_pylist(), strict=True
     ):
