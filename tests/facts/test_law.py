@@ -6,10 +6,13 @@ import time
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from cityloom.facts import jobs
+from cityloom.facts.api import records
 from facts.facts_kit import (
     ADAM,
     AMY,
@@ -113,6 +116,17 @@ def test_who_asked_has_a_record_of_it_and_the_persons_keeper_sees_who_asked(city
         (each["organisation"], each["fields"]) for each in readings
     ]
     assert city.education.call("GET", f"facts/asked-about/person/{amy}").status_code == 403
+
+    # five years later it is forgotten, with whom it was about, and nothing else is
+    before = kept(city)
+    assert records.forget(city.platform) == 0
+    with psycopg.connect(city.admin_url) as connection:
+        connection.execute("UPDATE facts.asked SET at = at - interval '1827 days' WHERE id = %s", [statement["id"]])
+    jobs.tidy(city.platform)
+    assert city.education.call("GET", f"facts/asked/{statement['id']}").json()["code"] == "facts.asked_unknown"
+    after = kept(city)
+    assert (before["facts.asked"] - after["facts.asked"], before["facts.about"] - after["facts.about"]) == (1, 2)
+    assert before["registers.reading"] == after["registers.reading"]
 
 
 def test_verification_tells_no_value_anywhere(city: City, capfd: pytest.CaptureFixture[str]) -> None:

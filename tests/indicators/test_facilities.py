@@ -42,7 +42,14 @@ def test_centres_and_places_that_are_missing_are_those_worked_out_by_hand(
     office = headers(town, "planning", "indicators.compute", "indicators.read")
     reader = headers(town, "psb", "indicators.compute", "indicators.read")
     body = {"on": today.isoformat(), "parameters": {"centres": {"people_low": 40, "people_high": 20}, "sites": 3}}
+    # whoever may see a figure may have it computed as the pack reads the rule, and not with readings of its own
     assert http.put(f"{ROOT}/health_centres/h1", json=body, headers=reader).status_code == 403
+    assert http.get(f"{ROOT}/health_centres", headers=reader).json() == []
+    plain = {"on": today.isoformat()}
+    assert http.put(f"{ROOT}/health_centres/p1", json=plain, headers=reader).status_code == 200
+    stranger = headers(town, "psb", "indicators.read")
+    assert http.put(f"{ROOT}/health_centres/p2", json=plain, headers=stranger).status_code == 403
+    assert [each["id"] for each in http.get(f"{ROOT}/health_centres", headers=stranger).json()] == ["p1"]
     made = http.put(f"{ROOT}/health_centres/h1", json=body, headers=office)
     assert made.status_code == 200, made.text
 
@@ -103,5 +110,15 @@ def places(ctx: Context, http: "TestClient[object]", office: dict[str, str], rea
             assert abs(value - (number - plans[school])) <= 0.5 + 1e-6
             tried += 1
     assert tried
+    # beside it the trend of those who entered in the last six years, with what may be of it
+    ahead = f"all:trend:{on.year + 1}"
+    spans = [
+        (gaps[school, f"{ahead}:gap_low"], gap, gaps[school, f"{ahead}:gap_high"])
+        for (school, kind), gap in gaps.items()
+        if kind == f"{ahead}:gap" and gap is not None
+    ]
+    assert spans
+    assert all(low is not None and high is not None and low <= gap <= high for low, gap, high in spans)
+    assert any(low < gap < high for low, gap, high in spans)
     assert {kind.split(":")[0] for _, kind in gaps} == {"all", "points"}
     assert {int(kind.split(":")[2]) for _, kind in gaps} == {on.year + ahead for ahead in range(4)}

@@ -26,8 +26,8 @@ def test_a_count_is_kept_published_and_explained(town: Parts, http: "TestClient[
     )
     body = {"on": today.isoformat()}
 
-    # who may have it computed: the pack's keeper (the police) and the platform; no other
-    refused = http.put(f"{ROOT}/c1", json=body, headers=planner)
+    # with readings of their own: the pack's keeper (the police) and the platform; no other
+    refused = http.put(f"{ROOT}/c1", json={**body, "parameters": {"paid_months": 5}}, headers=planner)
     assert refused.status_code == 403
     assert http.get(ROOT, headers=planner).json() == []
     made = http.put(f"{ROOT}/c1", json=body, headers=police)

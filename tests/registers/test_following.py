@@ -112,8 +112,9 @@ def test_any_pages_come_to_the_same_and_equal_the_datasets(
     )
     assert standing == expected
     overlaps = town.rows(
-        """SELECT FROM registers.claim a JOIN registers.claim b ON a.feed = b.feed AND a.key = b.key AND a.id < b.id
-           WHERE a.until IS NULL OR a.until > b.since"""
+        """SELECT FROM registers.claim a JOIN registers.claim b ON a.feed = b.feed AND a.key = b.key
+             AND (a.since, coalesce(a.until, 'infinity'), a.sequence) < (b.since, coalesce(b.until, 'infinity'), b.sequence)
+           WHERE coalesce(a.until, 'infinity') > b.since"""
     )
     assert not overlaps
     several = town.rows(

@@ -76,7 +76,8 @@ def test_records_find_their_person_strangers_stay_alone_and_again_changes_nothin
         (f"c{n}", name, born, district) for n, (_, name, born, district) in enumerate(known[:60])
     ]
     births += [(f"s{n}", f"欧阳{GIVEN[n]}", f"1949-01-{n + 1:02}", "N9") for n in range(10)]
-    deliver(town, known, births)
+    second, twin = ("q1", *known[100][1:]), ("q2", known[101][1][0] + "子涵", *known[101][2:])
+    deliver(town, [*known, second, twin], births)
     linking.link(town.platform, "person")
     for n in range(60):
         entity, how = entity_of(town, "birth", f"c{n}")
@@ -85,6 +86,11 @@ def test_records_find_their_person_strangers_stay_alone_and_again_changes_nothin
     record = town.other.look_up(id=f"P{entity_of(town, 'birth', 'c0')[0]:012}").json()
     assert values(record)["name"] == known[0][1]
     assert [source["how"] for source in record["sources"]] == ["linkage"]
+    one, other = sorted(entity_of(town, "resident", key)[0] for key in (known[100][0], "q1"))
+    assert one != other  # two numbers of one person are for a steward
+    asked = town.rows(f"SELECT why, state FROM registers.doubt WHERE left_entity = {one} AND right_entity = {other}")
+    assert asked == [("identifier", "open")]
+    assert entity_of(town, "resident", "q2")[0] != entity_of(town, "resident", known[101][0])[0]
     before = town.standing(), town.rows("SELECT count(*) FROM registers.decision")
     linking.link(town.platform, "person")
     assert before == (town.standing(), town.rows("SELECT count(*) FROM registers.decision"))

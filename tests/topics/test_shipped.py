@@ -39,7 +39,7 @@ def test_the_shipped_city_starts_with_nothing_in_its_libraries_and_says_what_is_
     assert {each.delivered for each in found.values()} == {0}
     parts = {name: (each.parts, len(each.missing)) for name, each in found.items()}
     assert parts == {
-        "population": (14, 2), "legal_entity": (9, 2), "housing": (7, 2), "geography": (12, 7), "credit": (10, 6),
+        "population": (14, 2), "legal_entity": (9, 2), "housing": (7, 2), "geography": (12, 3), "credit": (10, 6),
         "certificates": (20, 10), "social_development": (14, 4), "market_supervision": (11, 6), "approvals": (11, 6),
     }  # fmt: skip
     for each in found.values():

@@ -4,8 +4,8 @@ Source: the city's rule: gap = children of age in the catchment (学区) - plann
 points-based admission (积分入学) and for the whole actual population (实有人口). The growth model and the points are open
 in the rule; ours are below, and whatever is open is a field of `Parameters`.
 
-Two models stand side by side. **trend** takes the children who came of age in past years, a random walk with drift of
-their logarithm; its interval has the drift's and the walk's uncertainty (Student's t). **cohort** takes the children who are there
+Two models stand side by side. **trend** takes the children who entered the school in past years (see `entrants`), else those who
+came of age, a random walk with drift of their logarithm; its interval has the drift's and the walk's uncertainty (Student's t). **cohort** takes the children who are there
 already, younger by one to three years, times what past cohorts kept from one year to the next (pooled over the city), its
 variance in proportion to the children (quasi-Poisson, dispersion measured). Where the history is too short for an
 interval, it is null: none is made up. The gap's interval is of the children only; the plan is taken as given.
@@ -26,6 +26,8 @@ Condition = Literal["permit", "insured", "lodging"]
 MONTHS = 12
 LONGEST = 30
 """Years of history that are looked at."""
+GRADES = 6
+"""Years of primary school."""
 
 
 class Parameters(msgspec.Struct, frozen=True):
@@ -195,10 +197,24 @@ def _planned(plan: Table, parameters: Parameters) -> Table:
     return known.group_by("school", "year").agg(planned=known.planned.argmax(known.of))
 
 
-def pressure(cohorts: Table, catchment: Table, plan: Table, parameters: Parameters) -> Table:
+def entrants(pupil: Table, parameters: Parameters) -> Table:
+    """Who entered a primary school in which year, by the pupils who are still there: the years that one delivery holds.
+
+    Takes pupil (school, grade, enrolled_on); gives school, entry, children, of the six years up to the base.
+    """
+    there = pupil.filter(pupil.grade >= 1, pupil.grade <= GRADES)
+    every = there.select("school", entry=there.enrolled_on.year().cast("int32"))
+    known = every.filter(every.entry <= parameters.year, every.entry > parameters.year - GRADES)
+    return known.group_by("school", "entry").agg(children=_.count())
+
+
+def pressure(
+    cohorts: Table, catchment: Table, plan: Table, parameters: Parameters, history: Table | None = None
+) -> Table:
     """The gap of each school's catchment in the base year and the three after it, by both models and scenarios.
 
-    Takes what `cohorts` gives of this year and, as far as they are known, of earlier ones. Columns: school, scenario, model
+    Takes what `cohorts` gives of this year and, as far as they are known, of earlier ones; `history` (see `entrants`) tells
+    the trend where those are not. Columns: school, scenario, model
     (cohort or trend), year, children, low, high, planned, gap, gap_low, gap_high. In the base year both models are the count.
     """
     share = shares(catchment, plan, parameters)
@@ -206,7 +222,7 @@ def pressure(cohorts: Table, catchment: Table, plan: Table, parameters: Paramete
     there = joined.group_by("school", "scenario", "observed", "entry").agg(
         children=(joined.children * joined.share).sum()
     )  # fmt: skip
-    forecast = by_cohort(there, parameters).union(by_trend(there, parameters))
+    forecast = by_cohort(there, parameters).union(by_trend(there, parameters, history))
     planned = _planned(plan, parameters)
     found = forecast.left_join(planned, ["school", "year"])
     return found.select(
@@ -250,14 +266,16 @@ def _successive(there: Table, parameters: Parameters) -> Table:
     return young.select("school", "scenario", before=young.children, after=young.after)
 
 
-def by_trend(there: Table, parameters: Parameters) -> Table:
+def by_trend(there: Table, parameters: Parameters, history: Table | None = None) -> Table:
     """The area's growth carried forward. Takes and gives areas in the column school.
+
+    The growth is that of `history`, for both scenarios alike, else of the children who came of age in past years.
 
     Of m yearly growths of the logarithm with mean g and variance s², h years ahead: c·exp(hg), and in logarithms a standard
     error of s√(h + h²/m) with m - 1 degrees of freedom. Half a child is added to every count, so that none is zero.
     """
     of_age = there.filter(_.observed == _.entry, _.entry <= parameters.year, _.entry > parameters.year - LONGEST)
-    level = of_age.select("school", "scenario", "entry", log=(of_age.children + 0.5).ln())
+    level = _levels(of_age, history)
     earlier = level.select(school_="school", scenario_="scenario", entry_=level.entry + 1, log_="log")
     steps = level.inner_join(
         earlier, [level.school == earlier.school_, level.scenario == earlier.scenario_, level.entry == earlier.entry_]
@@ -281,6 +299,17 @@ def by_trend(there: Table, parameters: Parameters) -> Table:
         "school", "scenario", model=ibis.literal("trend"), year=shaped.year, children=shaped.expected,
         low=_at_least_none(low), high=high,
     )  # fmt: skip
+
+
+def _levels(of_age: Table, history: Table | None) -> Table:
+    """The logarithms of which the trend takes the steps: school, scenario, entry, log."""
+    if history is None:
+        return of_age.select("school", "scenario", "entry", log=(of_age.children + 0.5).ln())
+    told = [
+        history.select("school", "entry", scenario=ibis.literal(each), log=(history.children + 0.5).ln())
+        for each in ("all", "points")
+    ]
+    return told[0].union(told[1]).select("school", "scenario", "entry", "log")
 
 
 def _between(

@@ -4,12 +4,11 @@ Web, worker and PostgreSQL run on the same cores as the client. The peer compare
 district, which is what a department does that has a list and no library.
 """
 
-import csv
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -34,7 +33,6 @@ GROUP = 200
 TARGET = 200
 PRECISION = 0.99
 DAY = datetime(2026, 11, 21, 3, 30, tzinfo=UTC)
-REDRAWN = date(2025, 9, 1)
 PATIENCE = 3600.0
 RIGHTS = ("exchange.deliver", "exchange.read_receipt", "addresses.read")
 PACK = "{name: townbench, title: {en: Bench, zh: 测试}, version: '1', keeper: psb, city: true, needs: [base, places]}"
@@ -46,9 +44,6 @@ ELEMENTS = "".join(
     f"{name}: {{title: {{en: {name}, zh: 坐标}}, type: number, min: -180, max: 180}}\n"
     for name in ("longitude", "latitude")
 )
-HEADER = (
-    "code", "parent", "level", "name", "full_text", "division", "since", "until", "replaced_by", "longitude", "latitude",
-)  # fmt: skip
 
 
 def run(quick: bool, talk: Callable[[str], None]) -> None:
@@ -86,7 +81,7 @@ def _build(
     """Deliver, and wait until the library has all of it; the number of addresses."""
     folder = city.settings.home.parent
     files = {"standard_address": folder / "addresses.csv", "address_division": folder / "spans.csv"}
-    rows, spans = _write(files["standard_address"], files["address_division"], plan, size)
+    rows, spans = samplecity.write_addresses(plan, size, files["standard_address"], files["address_division"])
     with closing(client.Exchange(city.url, token, patience=PATIENCE)) as door:
         for dataset, path in files.items():
             door.deliver(dataset, "all", client.File(path))
@@ -110,24 +105,6 @@ def _build(
         )
     )  # fmt: skip
     return rows
-
-
-def _write(addresses: Path, spans: Path, plan: samplecity.Plan, size: int) -> tuple[int, int]:
-    counted = [0, 0]
-    with addresses.open("w", encoding="utf-8", newline="") as one, spans.open("w", encoding="utf-8", newline="") as two:
-        entries, stays = csv.writer(one), csv.writer(two)
-        entries.writerow(HEADER)
-        stays.writerow(("address", "division", "since", "until"))
-        for each in samplecity.addresses(plan, size):
-            counted[0] += 1
-            entries.writerow(
-                (each.code, each.parent, each.level, each.name, each.text, each.division, each.since, each.until or "",
-                 " ".join(each.replaced_by), "", "")
-            )  # fmt: skip
-            if each.former_division:
-                counted[1] += 1
-                stays.writerow((each.code, each.former_division, each.since, REDRAWN))
-    return counted[0], counted[1]
 
 
 def _current(http: httpx.Client) -> bool:

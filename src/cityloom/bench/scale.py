@@ -189,7 +189,11 @@ def _models(tables: Mapping[str, Table], on: date) -> Iterator[tuple[str, Table]
     yield "health centres, ranking", _ranked(centres, people, tables, counts)
     parameters = schools.Parameters(year=on.year)
     cohorts = schools.cohorts(schools.children(schools.from_datasets(tables), on, parameters), on.year, parameters)
-    yield "school pressure", schools.pressure(cohorts, tables["school_catchment"], tables["school_plan"], parameters)
+    history = schools.entrants(tables["pupil"], parameters)
+    yield (
+        "school pressure",
+        schools.pressure(cohorts, tables["school_catchment"], tables["school_plan"], parameters, history),
+    )
 
 
 def _ranked(centres: ModuleType, people: ModuleType, tables: Mapping[str, Table], counts: Table) -> Table:

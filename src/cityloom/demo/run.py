@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cityloom import app, client
+from cityloom.demo import addresses as address_desk
 from cityloom.demo import admission as admissions
 from cityloom.demo import people as people_found
 from cityloom.demo import share
@@ -41,12 +42,20 @@ RIGHTS = (
     "exchange.withdraw",
     *share.RIGHTS,
     *people_found.RIGHTS,
+    *address_desk.RIGHTS,
     *admissions.RIGHTS,
     "appraisal.read_all",
 )
 
 LEAST_PRECISION, LEAST_RECALL = 0.98, 0.95
 """Of the links that the registers make between births and children."""
+MOST_OFF = 0.03
+"""By how much of itself the published count may differ from the one that was made up: some records come spoiled, and are not
+mended before the last period ends; and what is published is rounded."""
+LEAST_MATCHED = 0.98
+"""Of the texts that were matched with an address, those for which it is the one that was meant."""
+LEAST_AGREEMENT = 0.95
+"""Of the answers to admission with the truth that was made up: they rest on the same records."""
 
 logger = log.logger("demo")
 
@@ -75,12 +84,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     verifications: int
     appraisal: dict[str, float]
     """Points of each department for this year so far, out of 100 and a bonus of 5 (R23), by what the logs hold."""
+    addresses: address_desk.Addresses | None
+    """The library of standard addresses, and texts that were matched with it, against what they mean; none without it."""
     registers: dict[str, int]
     """How many entities each register holds."""
     linkage: people_found.Linkage
     """Certificates of birth, which have no number of the child, against the truth of who was born."""
     population: dict[str, int | None]
     """Persons by class, as published: registered (H), resident (R), managed (N), and all (R05)."""
+    population_seeded: dict[str, int]
+    """The same by what was made up of the people, before anything was delivered."""
     health_centre_gap: dict[str, int]
     """Community health centres there are, and how many more the standard asks for at both ends of its range (R34)."""
     school_pressure: dict[str, int]
@@ -102,7 +115,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         found_all = self.seeded_errors_found == self.seeded_errors and self.other_faults == 0
         as_planned = self.counts_as_planned and self.shared_as_planned
         linked = self.linkage.precision >= LEAST_PRECISION and self.linkage.recall >= LEAST_RECALL
-        return found_all and as_planned and linked and self.audit_verified and self.unreconciled == 0
+        found = self.addresses is None or self.addresses.precision >= LEAST_MATCHED
+        counted = abs((self.population["all"] or 0) / self.population_seeded["all"] - 1) <= MOST_OFF
+        answered = self.admission.agreement >= LEAST_AGREEMENT
+        return (
+            found_all
+            and as_planned
+            and linked
+            and counted
+            and found
+            and answered
+            and self.audit_verified
+            and self.unreconciled == 0
+        )
 
 
 def settings(given: Settings, own_home: bool) -> Settings:
@@ -139,6 +164,7 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
                 lambda organisation: client.Exchange(city.url, tokens.of(organisation)), wishes,
                 lambda text: progress.update(task, description=text, advance=1),
             )  # fmt: skip
+        addresses = _addresses(parts, city.url, tokens, plan, today)
         talk.print("Following the registers …", highlight=False)
         registers, linkage = _know(parts, city.url, tokens.of(_office(parts)), plan)
         with closing(client.Exchange(city.url, tokens.of(_office(parts)), patience=600)) as office:
@@ -150,13 +176,24 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
-        registers=registers, linkage=linkage, population=plans.population,
+        addresses=addresses, registers=registers, linkage=linkage, population=plans.population,
+        population_seeded=samplecity.headcount(plan, today.date()),
         health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, admission=admission,
         appraisal=appraisal, libraries=libraries, grants=shared.grants, queries=shared.queries,
         verifications=shared.verifications,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
+
+
+def _addresses(
+    parts: Parts, url: str, tokens: "Tokens", plan: samplecity.Plan, today: datetime
+) -> address_desk.Addresses | None:
+    """Where the city's packs have places: its library, and what people write."""
+    if "places" not in {pack.name for pack in parts.packs}:
+        return None
+    with closing(client.Exchange(url, tokens.of(address_desk.KEEPER), patience=600)) as keeper:
+        return address_desk.match(keeper, plan, today.date())
 
 
 def _admit(url: str, tokens: "Tokens", plan: samplecity.Plan, now: datetime) -> admissions.Admission:
@@ -356,11 +393,14 @@ def show(result: Result, talk: Console) -> None:
         ("  granted", result.grants),
         ("records asked for", result.queries),
         ("claims verified", result.verifications),
+        ("standard addresses", result.addresses.library if result.addresses else 0),
+        ("  texts matched rightly", result.addresses.right if result.addresses else 0),
         ("people in the register", result.registers.get("person", 0)),
         ("  births linked to their child", result.linkage.linked),
         ("school admission, facts asked", result.admission.facts),
         ("  papers asked of parents", result.admission.papers_asked),
         ("people counted (R05)", result.population["all"] or 0),
+        ("  as seeded", result.population_seeded["all"]),
         ("health centres missing, at most", result.health_centre_gap["high"]),
         ("topic libraries", len(result.libraries)),
         ("audit entries", result.audit_entries),

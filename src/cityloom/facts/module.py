@@ -1,7 +1,14 @@
 """The manifest of facts."""
 
-from cityloom.facts import routes
-from cityloom.facts.api import lists
-from cityloom.kernel.manifest import Module
+from datetime import timedelta
 
-MODULE = Module(name="facts", routes=routes.ROUTES, check=lists.check)
+from cityloom.facts import jobs, routes
+from cityloom.facts.api import lists
+from cityloom.kernel.manifest import Job, Module
+
+MODULE = Module(
+    name="facts",
+    routes=routes.ROUTES,
+    jobs=(Job("tidy", jobs.tidy, timedelta(hours=1)),),
+    check=lists.check,
+)

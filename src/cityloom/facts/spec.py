@@ -91,6 +91,10 @@ class Fact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ways: Annotated[tuple[Way, ...], Meta(min_length=1)]
 
 
+KEEP_DAYS = 1826
+"""Five years, and what holds for lists that no pack declares any more."""
+
+
 class FactList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Facts that are asked together, for one purpose."""
 
@@ -109,6 +113,8 @@ class FactList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: tuple[Parameter, ...] = ()
     consent_days: Annotated[int, Meta(ge=1, le=3660)] = 365
     """How long a consent lasts."""
+    keep_days: Annotated[int, Meta(ge=30, le=36_600)] = KEEP_DAYS
+    """How long it is kept who asked what about whom; the audit log keeps that something was asked."""
 
     @property
     def datasets(self) -> frozenset[str]:

@@ -87,6 +87,25 @@ def find(tx: Transaction, id: str) -> Asked | None:
     return Asked(**{**msgspec.structs.asdict(row), "answers": answers})
 
 
+def lists(tx: Transaction) -> list[str]:
+    """The lists of which something is kept."""
+    return tx.values(
+        str,
+        """WITH RECURSIVE l AS ((SELECT list FROM facts.asked ORDER BY list LIMIT 1) UNION ALL
+             SELECT (SELECT a.list FROM facts.asked a WHERE a.list > l.list ORDER BY a.list LIMIT 1) FROM l WHERE l.list IS NOT NULL)
+           SELECT list FROM l WHERE list IS NOT NULL""",
+    )
+
+
+def forget(tx: Transaction, name: str, before: datetime, most: int) -> int:
+    """Remove some of what was asked by a list before a moment, and whom it was about; how many."""
+    ids = tx.values(str, "SELECT id FROM facts.asked WHERE list = %s AND at < %s LIMIT %s", [name, before, most])
+    if ids:
+        tx.execute("DELETE FROM facts.about WHERE asked = ANY(%s)", [ids])
+        tx.execute("DELETE FROM facts.asked WHERE id = ANY(%s)", [ids])
+    return len(ids)
+
+
 def about(tx: Transaction, register: str, entity: str, before: str, limit: int) -> list[AskedAbout]:
     """What was asked about somebody, newest first, before an id (empty: from the newest on)."""
     return tx.all(

@@ -26,10 +26,12 @@ class How(StrEnum):
     """It has no verified identifier, and was not linked to anybody."""
     linkage = "linkage"
     steward = "steward"
+    apart = "apart"
+    """It has somebody's identifier and does not fit that one, so it is kept apart until a steward decides."""
 
 
-HOWS: Final = (How.identifier, How.alone, How.linkage, How.steward)
-IDENTIFIER, ALONE, LINKAGE, STEWARD = range(4)
+HOWS: Final = (How.identifier, How.alone, How.linkage, How.steward, How.apart)
+IDENTIFIER, ALONE, LINKAGE, STEWARD, APART = range(5)
 """As the database has them."""
 
 
@@ -157,6 +159,10 @@ class Sign(msgspec.Struct, frozen=True, array_like=True):
     weight: float
 
 
+EVEN: Final = 0.5
+"""The probability of a pair of which no linkage speaks: it may be one, or not."""
+
+
 class Scored(msgspec.Struct, frozen=True):
     """A pair that may be one, why it is asked about, and what each field said."""
 
@@ -185,7 +191,9 @@ class Doubt(msgspec.Struct, frozen=True):
     left: str
     right: str
     probability: float
-    why: Literal["linkage", "identifier", "steward"]
+    why: Literal["linkage", "identifier", "steward", "reused"]
+    """linkage: they are alike; identifier: alike as one, with two verified numbers; reused: one number, and they do not
+    fit; steward: somebody put them forward."""
     state: DoubtState
     opened_at: datetime
     decided_at: datetime | None = None
@@ -389,6 +397,8 @@ class Change(msgspec.Struct, frozen=True):
     record: str | None
     """As JSON; None when there is no such record any more."""
     erased: bool = False
+    identity: tuple[str | None, ...] = ()
+    """What it says of the fields by which the register tells whether it is about who has its identifier."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -413,13 +423,34 @@ class NewClaim(msgspec.Struct, frozen=True):
     until: datetime | None
 
 
+class Saying(msgspec.Struct, frozen=True):
+    """What a standing record says of the one who has its identifier."""
+
+    identifier: str
+    entity: int
+    feed: int
+    key: str
+    values: tuple[str | None, ...]
+
+
+class Changing(msgspec.Struct, frozen=True):
+    """A record that goes on: what it said until then, and what stands now."""
+
+    id: int
+    until: datetime
+    claim: NewClaim
+
+
 class Plan(msgspec.Struct, frozen=True):
     """What a page of changes comes to."""
 
     ending: tuple[tuple[int, datetime], ...]
-    """Claims that end, and when."""
+    """Claims that end with their record, and when."""
+    changing: tuple[Changing, ...]
     beginning: tuple[NewClaim, ...]
     entities: int
     """How many new ones there are."""
     erased: tuple[str, ...]
     """Keys of which nothing may stay."""
+    doubts: tuple[tuple[int, int], ...] = ()
+    """Who has an identifier, and who is kept apart from that one. Negative as in NewClaim."""

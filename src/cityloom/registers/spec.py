@@ -83,6 +83,9 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: Annotated[tuple[Field, ...], Meta(min_length=1)]
     sources: Annotated[tuple[Feed, ...], Meta(min_length=1)]
     personal: bool = True
+    identity: tuple[Evidence, ...] = ()
+    """What two records of one identifier must not contradict each other on: where they differ on more of these than they
+    agree on, the number is one and the people are two, so they are kept apart and a steward is asked."""
     linkage: Linkage | None = None
 
 
@@ -119,9 +122,13 @@ def _check(name: str, register: Register) -> None:
         if (source.dataset, source.role) in seen:
             raise _wrong(name, f"{source.dataset} twice in one role")
         seen.add((source.dataset, source.role))
-    for evidence in register.linkage.evidence if register.linkage else ():
-        if evidence.field not in fields:
-            raise _wrong(name, f"linkage: {evidence.field}")
+    for part, declared in {
+        "linkage": register.linkage.evidence if register.linkage else (),
+        "identity": register.identity,
+    }.items():
+        for evidence in declared:
+            if evidence.field not in fields:
+                raise _wrong(name, f"{part}: {evidence.field}")
     for field in register.fields:
         for wrong in set(field.prefer) - datasets:
             raise _wrong(name, f"{field.name}: {wrong}")

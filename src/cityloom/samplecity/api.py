@@ -1,8 +1,9 @@
 """The sample city: a plan of a city from its pack, and the files its departments would deliver, one after the other."""
 
+import csv
 import hashlib
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,7 @@ from cityloom.samplecity.rules import (
     times,
 )
 from cityloom.samplecity.rules import applications as applying
+from cityloom.samplecity.rules import headcount as heads
 from cityloom.samplecity.rules.drafts import State
 from cityloom.samplecity.rules.habits import HABITS
 from cityloom.samplecity.rules.layout import Communities, Part
@@ -44,6 +46,9 @@ from cityloom.samplecity.spec import City, District
 
 FEWEST, MOST = 10_000, 20_000_000
 MOST_MONTHS = 4
+STANDARD_ADDRESS = (
+    "code", "parent", "level", "name", "full_text", "division", "since", "until", "replaced_by", "longitude", "latitude",
+)  # fmt: skip
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -149,10 +154,20 @@ def infants(plan: Plan) -> Iterator[tuple[str, str]]:
         yield from zip(certificates.to_pylist(), numbers.to_pylist(), strict=True)
 
 
+def headcount(plan: Plan, on: date) -> dict[str, int]:
+    """The truth of the three-class count (R05) on a day: persons registered (H), resident (R), managed (N), and all."""
+    total = dict.fromkeys(("H", "R", "N"), 0)
+    for block, parts in enumerate(plan.blocks):
+        for kind, persons in heads.classes(Scene(plan.world, _people(plan, block, parts)), on).items():
+            total[kind] += persons
+    return {**total, "all": sum(total.values())}
+
+
 def applications(plan: Plan) -> Iterator[PlannedApplication]:
     """The city's six-year-olds with their parents, and the truth of what school admission asks of them."""
+    on = plan.as_of.astimezone(ZoneInfo(plan.world.city.time_zone)).date()
     for block, parts in enumerate(plan.blocks):
-        yield from applying.applications(Scene(plan.world, _people(plan, block, parts)))
+        yield from applying.applications(Scene(plan.world, _people(plan, block, parts)), on)
 
 
 def addresses(plan: Plan, count: int) -> Iterator[PlannedAddress]:
@@ -164,9 +179,29 @@ def addresses(plan: Plan, count: int) -> Iterator[PlannedAddress]:
     return addressbook.addresses(plan.seed, plan.world.communities, plan.world.names, count)
 
 
+def write_addresses(plan: Plan, count: int, entries: Path, spans: Path) -> tuple[int, int]:
+    """That library as its keeper would deliver it, CSV: `standard_address`, and of addresses whose boundaries were redrawn
+    their former `address_division`; how many there are of both."""
+    written = [0, 0]
+    with entries.open("w", encoding="utf-8", newline="") as one, spans.open("w", encoding="utf-8", newline="") as two:
+        rows, stays = csv.writer(one), csv.writer(two)
+        rows.writerow(STANDARD_ADDRESS)
+        stays.writerow(("address", "division", "since", "until"))
+        for each in addresses(plan, count):
+            written[0] += 1
+            rows.writerow(
+                (each.code, each.parent, each.level, each.name, each.text, each.division, each.since, each.until or "",
+                 " ".join(each.replaced_by), "", "")
+            )  # fmt: skip
+            if each.former_division:
+                written[1] += 1
+                stays.writerow((each.code, each.former_division, each.since, addressbook.REDRAWN))
+    return written[0], written[1]
+
+
 def misspellings(plan: Plan, count: int, stride: int) -> Iterator[PlannedSpelling]:
     """How people write every `stride`-th address of that library, about, and which address they mean."""
-    return spellings.spellings(plan.seed, plan.world.names, addresses(plan, count), stride)
+    return spellings.spellings(plan.seed, plan.world.names, plan.world.city, addresses(plan, count), stride)
 
 
 def _some(

@@ -38,6 +38,8 @@ class City(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """GeoJSON of points by the dataset they are delivered as; its properties are the dataset's fields."""
     inside: dict[str, str] = {}
     """Districts without a shape of their own, and the one in whose shape they lie."""
+    province: Text | None = None
+    """What people write before the city; not said of a city that lies in none."""
 
 
 class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

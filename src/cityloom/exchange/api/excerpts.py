@@ -42,6 +42,12 @@ def queryable(ctx: Context) -> list[Standing]:
     return [Standing(row.name, row.organisation, row.last_sequence, row.floor_sequence) for row in rows]
 
 
+def heights(ctx: Context) -> dict[str, int]:
+    """The last change row's sequence of every dataset, at the cost of one small statement: for those who follow many."""
+    with ctx.begin() as tx:
+        return {row.name: row.last_sequence for row in ledger.datasets(tx)}
+
+
 def forgotten(ctx: Context, dataset: str) -> datetime | None:
     """The moment before which change rows are past their retention and gone: whoever copied them forgets them too."""
     with ctx.begin() as tx:

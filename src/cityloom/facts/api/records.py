@@ -1,12 +1,17 @@
-"""What was asked: for who asked, and for who answers for the person's record in the register."""
+"""What was asked: for who asked, and for who answers for the person's record in the register; and when it is forgotten."""
 
-from cityloom.facts import store
+from datetime import timedelta
+
+from cityloom.facts import spec, store
 from cityloom.facts.contracts import Asked, AskedAbout
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import PLATFORM
 from cityloom.kernel.errors import NotFound
 from cityloom.registers.api import verifying
+
+PAGE = 5_000
+"""Questions that are forgotten in one transaction."""
 
 
 def find(ctx: Context, id: str) -> Asked:
@@ -27,3 +32,19 @@ def about(ctx: Context, register: str, entity: str, before: str, limit: int) -> 
     with ctx.begin() as tx:
         ctx.record(tx, "facts.asked_read", f"entity:{entity}", number=len(found))
     return found
+
+
+def forget(ctx: Context) -> int:
+    """Forget what was asked longer ago than its list keeps it; how many questions. As the platform; safe to run twice."""
+    declared, now, gone = spec.lists(ctx.packs), ctx.clock.now(), 0
+    with ctx.begin() as tx:
+        kept = store.lists(tx)
+    for name in kept:
+        days = declared[name].keep_days if name in declared else spec.KEEP_DAYS
+        while True:
+            with ctx.begin() as tx:
+                number = store.forget(tx, name, now - timedelta(days=days), PAGE)
+            gone += number
+            if number < PAGE:
+                break
+    return gone

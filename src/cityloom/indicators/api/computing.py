@@ -38,22 +38,24 @@ def _indicator(name: str) -> Indicator:
     return INDICATORS[name]
 
 
-def resource(ctx: Context, name: str) -> Resource:
-    """An indicator as the policies see it: the platform's own organisations have it computed, and its pack's keeper.
+def resource(ctx: Context, name: str, readings: str = "declared") -> Resource:
+    """An indicator as the policies see it: those who plan by it are the platform's own organisations and its pack's keeper;
+    `readings` are those that the pack declares, or `own` ones of who asks.
 
     Raises NotFound `indicators.indicator_unknown`, `kernel.pack_missing`.
     """
     own = [each.code for each in organisations.listing(ctx) if each.active and each.kind == OrganisationKind.platform]
-    return Resource("Indicator", name, {"planners": [*own, ctx.packs.named(_indicator(name).pack).manifest.keeper]})
+    planners = [*own, ctx.packs.named(_indicator(name).pack).manifest.keeper]
+    return Resource("Indicator", name, {"planners": planners, "readings": readings})
 
 
 def compute(ctx: Context, name: str, id: str, wish: CountWish) -> Computation:
-    """Compute and keep. Right `indicators.compute`. The same id with the same wish is answered as the first time.
+    """Compute and keep. Right `indicators.compute`; for readings other than the pack's, that of a planner.
 
-    Raises Refused, NotFound `indicators.indicator_unknown`, `kernel.pack_missing`, Invalid `indicators.parameters_wrong`,
-    Conflict `indicators.id_reused`.
+    The same id with the same wish is answered as the first time. Raises Refused, NotFound `indicators.indicator_unknown`,
+    `kernel.pack_missing`, Invalid `indicators.parameters_wrong`, Conflict `indicators.id_reused`.
     """
-    ctx.require("indicators.compute", resource(ctx, name))
+    ctx.require("indicators.compute", resource(ctx, name, "own" if wish.parameters else "declared"))
     digest = hashlib.sha256(msgspec.json.encode(wish, order="sorted")).hexdigest()
     with ctx.begin() as tx:
         if (known := store.find(tx, name, id)) is not None:

@@ -22,7 +22,7 @@ STEP = 10
 """Figures of persons are told in steps of this, and below it not at all."""
 FAMILIES = (
     "household_resident", "residence_collected", "residence_permit", "social_insurance_payment", "tenancy",
-    "school_catchment", "school_plan",
+    "school_catchment", "school_plan", "pupil",
 )  # fmt: skip
 
 
@@ -109,7 +109,8 @@ def school_pressure(ctx: Context, wish: CountWish) -> Outcome:
         given = running.sources(cursor, found)
         families = model.from_datasets(given)
         cohorts = model.cohorts(model.children(families, wish.on, parameters), parameters.year, parameters)
-        pressed = model.pressure(cohorts, given["school_catchment"], given["school_plan"], parameters)
+        history = model.entrants(given["pupil"], parameters)
+        pressed = model.pressure(cohorts, given["school_catchment"], given["school_plan"], parameters, history)
         rows = running.run(cursor, pressed).to_pylist()
     return Outcome(parameters, found, list(_pressure(rows)))
 

@@ -16,10 +16,11 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.errors import NotFound
 from cityloom.registers import spec
 from cityloom.registers.api import stewarding
-from cityloom.registers.contracts import Scored, Sign
+from cityloom.registers.contracts import EVEN, Scored, Sign
 from cityloom.registers.linkage import link as linking
 from cityloom.registers.linkage.model import ALWAYS, Linked, Model
 from cityloom.registers.linkage.model import Field as ModelField
+from cityloom.registers.linkage.twice import twice
 from cityloom.registers.rules import links as linkage_rules
 from cityloom.registers.spec import Linkage, Register
 from cityloom.registers.store import decisions as decision_store
@@ -89,7 +90,8 @@ def _link(ctx: Context, name: str, register: Register, model: Model) -> None:
     else:
         linked = _new(records, model, learnt)
         row = msgspec.structs.replace(learnt, entity=last)
-    _write(ctx, name, records, linked, row)
+    same = twice(records, names, ENTITY, NUMBER, ctx.settings.lake_memory_mib)
+    _write(ctx, name, records, linked, [Scored(left, right, EVEN, "identifier") for left, right in same], row)
     logger.info("linked", register=name, entities=len(records), compared=linked.compared, anew=anew)
 
 
@@ -120,7 +122,9 @@ def _columns(register: Register, feeds: Iterable[FeedRow]) -> list[Column]:
     return found
 
 
-def _write(ctx: Context, name: str, records: pa.Table, linked: Linked, row: LinkageRow) -> None:
+def _write(
+    ctx: Context, name: str, records: pa.Table, linked: Linked, twice_numbered: list[Scored], row: LinkageRow
+) -> None:
     """Links in pages, then the doubts with what was learnt. Who dies in between does the rest anew."""
     now = ctx.clock.now()
     with ctx.begin() as tx:
@@ -135,7 +139,8 @@ def _write(ctx: Context, name: str, records: pa.Table, linked: Linked, row: Link
             ctx.record(tx, "registers.linked", f"register:{name}", links=len(page), records=moved)
     into = dict(links)
     doubtful = _scored(linked.doubts, "linkage", linked.fields)
-    doubts = linkage_rules.doubts(doubtful, _scored(linked.conflicts, "identifier"), into)
+    conflicting = [*twice_numbered, *_scored(linked.conflicts, "identifier")]
+    doubts = linkage_rules.doubts(doubtful, conflicting, into)
     with ctx.begin() as tx:
         decision_store.ask(tx, name, doubts, now)
         store.keep(tx, name, row, now)

@@ -18,6 +18,7 @@ from cityloom.kernel.errors import Conflict, Invalid, NotFound
 from cityloom.registers import spec
 from cityloom.registers.api.reading import resource, source_of
 from cityloom.registers.contracts import (
+    EVEN,
     Decision,
     Doubt,
     DoubtState,
@@ -41,8 +42,6 @@ from cityloom.registers.store.decisions import DecisionRow, DoubtRow, NewDecisio
 
 STEWARD = "registers.steward"
 PURPOSE = "register_stewardship"
-EVEN = 0.5
-"""What a person says who puts a pair before the stewards: it may be, or not."""
 
 
 def doubts(ctx: Context, register: str, state: str, after: int, limit: int) -> list[Doubt]:

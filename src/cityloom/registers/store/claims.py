@@ -76,7 +76,7 @@ def history(tx: Transaction, entity: int, limit: int) -> list[ClaimRow]:
     """All claims of an entity, oldest first."""
     return tx.all(
         ClaimRow,
-        f"SELECT {COLUMNS} FROM registers.claim c WHERE c.entity = %s ORDER BY c.since, c.id LIMIT %s",
+        f"SELECT {COLUMNS} FROM registers.claim c WHERE c.entity = %s ORDER BY c.since, c.sequence, c.id LIMIT %s",
         [entity, limit],
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from cityloom.kernel.db import Transaction
-from cityloom.registers.contracts import STEWARD, Scored
+from cityloom.registers.contracts import STEWARD, DoubtState, Scored
 
 DOUBT = """id, register, left_entity, right_entity, probability, why, state, opened_at, decided_at, decided_by, reason,
     signs::text AS signs"""
@@ -93,10 +93,11 @@ def ask(tx: Transaction, register: str, doubts: Sequence[Scored], now: datetime)
 
 def doubts(tx: Transaction, register: str, state: str, after: int, limit: int) -> list[DoubtRow]:
     """Doubts by number behind `after`, of a state or of any."""
+    # in words, so that the index of what waits is used: behind a queue of today lie the decisions of years
+    which = "state = 'open' AND %s <> ''" if state == DoubtState.open else "%s IN ('', state)"
     return tx.all(
         DoubtRow,
-        f"""SELECT {DOUBT} FROM registers.doubt WHERE register = %s AND %s IN ('', state) AND id > %s
-            ORDER BY id LIMIT %s""",
+        f"SELECT {DOUBT} FROM registers.doubt WHERE register = %s AND {which} AND id > %s ORDER BY id LIMIT %s",
         [register, state, after, limit],
     )
 
@@ -200,7 +201,7 @@ def move(tx: Transaction, decision: int, records: Sequence[Standing], into: int,
            SELECT %s, feed, key, entity, %s FROM registers.claim WHERE id = ANY(%s)""",
         [decision, into, ids],
     )
-    tx.execute("UPDATE registers.claim SET closed = id, until = %s WHERE id = ANY(%s)", [now, ids])
+    tx.execute("UPDATE registers.claim SET closed = id, final = true, until = %s WHERE id = ANY(%s)", [now, ids])
     tx.execute(
         """INSERT INTO registers.claim (entity, feed, how, decision, sequence, as_of, since, key, identifier, delivery, links,
              record)

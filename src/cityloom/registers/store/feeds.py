@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from cityloom.kernel.db import Transaction
-from cityloom.registers.contracts import Known, NewClaim, Plan
+from cityloom.registers.contracts import Changing, Known, NewClaim, Plan
 
 COLUMNS = "number, register, dataset, role, organisation, sequence, snapshot, followed_at"
 
@@ -22,6 +22,13 @@ class FeedRow(msgspec.Struct, frozen=True):
     sequence: int
     snapshot: int | None
     followed_at: datetime | None
+
+
+def _json(values: Sequence[object]) -> str:
+    """Many values for one statement. Arrays of texts cost the client several times as much, and `json`, which is read anew
+    for each value that is taken from it, costs the server three times as much as `jsonb`.
+    """
+    return msgspec.json.encode(values).decode()
 
 
 class EntityOf(msgspec.Struct, frozen=True):
@@ -75,8 +82,8 @@ def current(tx: Transaction, numbers: Sequence[int], now: datetime) -> None:
 def begin_snapshot(tx: Transaction, number: int, sequence: int, now: datetime) -> None:
     """Take in the current state anew: all that stands ends, and what is still so begins again with its entity."""
     tx.execute(
-        "UPDATE registers.claim SET closed = id, until = %s WHERE feed = %s AND closed = 0", [now, number]
-    )  # fmt: skip
+        "UPDATE registers.claim SET closed = id, final = true, until = %s WHERE feed = %s AND closed = 0", [now, number]
+    )
     tx.execute("UPDATE registers.feed SET snapshot = %s WHERE number = %s", [sequence, number])
 
 
@@ -84,20 +91,31 @@ def last_claims(tx: Transaction, feed: int, keys: Sequence[str]) -> dict[str, Kn
     """The standing claim of each of these records, else the last that stood."""
     rows = tx.all(
         Known,
-        """SELECT DISTINCT ON (key) key, id, closed = 0 AS standing, entity, how, decision, identifier
-           FROM registers.claim WHERE feed = %s AND key = ANY(%s) ORDER BY key, closed = 0 DESC, closed DESC""",
-        [feed, list(keys)],
+        """WITH asked AS (SELECT key FROM jsonb_array_elements_text(%(keys)s::jsonb) AS t (key))
+           SELECT DISTINCT ON (key) key, id, standing, entity, how, decision, identifier FROM (
+             SELECT c.key, c.id, true AS standing, c.entity, c.how, c.decision, c.identifier
+             FROM asked t JOIN registers.claim c ON c.feed = %(feed)s AND c.key = t.key AND c.closed = 0
+             UNION ALL
+             SELECT c.key, c.id, false, c.entity, c.how, c.decision, c.identifier
+             FROM asked t JOIN registers.claim c ON c.feed = %(feed)s AND c.key = t.key AND c.final) c
+           ORDER BY key, standing DESC, id DESC""",
+        {"keys": _json(keys), "feed": feed},
     )
     return {row.key: row for row in rows}
 
 
 def entities(tx: Transaction, identifiers: Sequence[str]) -> dict[str, int]:
-    """Who has each of these identifiers now, else who had it last."""
+    """Who has each of these identifiers now, else who had it last.
+
+    Where several have it, that is nobody who is kept apart from another, and of the rest who got it last.
+    """
     rows = tx.all(
         EntityOf,
-        """SELECT DISTINCT ON (identifier) identifier, entity FROM registers.claim WHERE identifier = ANY(%s)
-           ORDER BY identifier, closed = 0 DESC, id DESC""",
-        [list(identifiers)],
+        """SELECT DISTINCT ON (c.identifier) c.identifier, c.entity
+           FROM jsonb_array_elements_text(%s::jsonb) AS t (identifier)
+           JOIN registers.claim c ON c.identifier = t.identifier AND (c.closed = 0 OR c.final)
+           ORDER BY c.identifier, c.closed = 0 DESC, c.how = 4, c.id DESC""",
+        [_json(identifiers)],
     )
     return {row.identifier: row.entity for row in rows}
 
@@ -114,48 +132,74 @@ def shared(tx: Transaction, identifiers: Sequence[str]) -> frozenset[str]:
     )
 
 
-def write(tx: Transaction, feed: int, plan: Plan) -> None:
-    """Write what a page came to. As JSON: arrays of texts cost the client several times as much."""
+NEW = """(e ->> 0)::bigint AS entity, (e ->> 1)::smallint AS how, (e ->> 2)::bigint AS decision,
+    (e ->> 3)::bigint AS sequence, (e ->> 4)::date AS as_of, (e ->> 5)::timestamptz AS since,
+    (e ->> 6)::timestamptz AS until, e ->> 7 AS key, e ->> 8 AS identifier, e ->> 9 AS delivery,
+    CASE WHEN jsonb_typeof(e -> 10) = 'array' THEN ARRAY(SELECT jsonb_array_elements_text(e -> 10)) END AS links,
+    e ->> 11 AS record, nextval('registers.claim_id_seq') AS id"""
+SAID = "how, decision, sequence, as_of, since, key, identifier, delivery, links, record"
+
+
+def write(tx: Transaction, feed: int, plan: Plan) -> list[int]:
+    """Write what a page came to; the numbers of its new entities, in order."""
     if plan.ending:
         tx.execute(
-            """UPDATE registers.claim c SET closed = c.id, until = (e ->> 1)::timestamptz
-               FROM json_array_elements(%s::json) AS t (e) WHERE c.id = (e ->> 0)::bigint""",
-            [msgspec.json.encode(plan.ending).decode()],
+            """UPDATE registers.claim c SET closed = c.id, final = true, until = (e ->> 1)::timestamptz
+               FROM jsonb_array_elements(%s::jsonb) AS t (e) WHERE c.id = (e ->> 0)::bigint""",
+            [_json(plan.ending)],
         )
+    fresh = tx.values(int, "SELECT nextval('registers.entity') FROM generate_series(1, %s)", [plan.entities])
+    if plan.changing:
+        _change(tx, plan.changing, fresh)
     if plan.beginning:
-        fresh = tx.values(
-            int, "SELECT nextval('registers.entity') FROM generate_series(1, %s)", [plan.entities]
-        )  # fmt: skip
         _insert(tx, feed, plan.beginning, fresh)
-        if fresh:
-            tx.execute("UPDATE registers.feed SET newest = %s WHERE number = %s", [max(fresh), feed])
+    if fresh:
+        tx.execute("UPDATE registers.feed SET newest = %s WHERE number = %s", [max(fresh), feed])
     for key in plan.erased:
-        tx.execute("DELETE FROM registers.claim WHERE feed = %s AND key = %s", [feed, key])
+        tx.execute(
+            """DELETE FROM registers.claim WHERE feed = %(feed)s AND key = %(key)s AND entity IN (
+                 SELECT entity FROM registers.claim WHERE feed = %(feed)s AND key = %(key)s AND closed = 0
+                 UNION SELECT entity FROM registers.claim WHERE feed = %(feed)s AND key = %(key)s AND final)""",
+            {"feed": feed, "key": key},
+        )
         tx.execute("DELETE FROM registers.moved WHERE feed = %s AND key = %s", [feed, key])
+    return fresh
+
+
+def _row(claim: NewClaim, fresh: Sequence[int]) -> tuple[object, ...]:
+    change = claim.change
+    return (
+        claim.entity if claim.entity > 0 else fresh[-claim.entity - 1], claim.how, claim.decision, change.sequence,
+        change.as_of, change.at, claim.until, change.key, change.identifier, change.delivery, change.links or None,
+        change.record,
+    )  # fmt: skip
+
+
+def _change(tx: Transaction, changing: Sequence[Changing], fresh: Sequence[int]) -> None:
+    """What stood becomes a row of the past, and the row goes on: while entity, key, number and links stay, no index of
+    what stands is touched."""
+    rows = [(*_row(each.claim, fresh), each.id, each.until) for each in changing]
+    tx.execute(
+        f"""WITH new AS MATERIALIZED (
+              SELECT {NEW}, (e ->> 12)::bigint AS claim, (e ->> 13)::timestamptz AS ended
+              FROM jsonb_array_elements(%s::jsonb) AS t (e)),
+            past AS (
+              INSERT INTO registers.claim (entity, feed, {SAID}, until, final, closed, id) OVERRIDING SYSTEM VALUE
+              SELECT c.entity, c.feed, {", ".join(f"c.{name}" for name in SAID.split(", "))}, n.ended,
+                c.entity <> n.entity OR c.identifier IS DISTINCT FROM n.identifier, n.id, n.id
+              FROM new n JOIN registers.claim c ON c.id = n.claim)
+            UPDATE registers.claim c SET entity = n.entity, {", ".join(f"{name} = n.{name}" for name in SAID.split(", "))}
+            FROM new n WHERE c.id = n.claim""",
+        [_json(rows)],
+    )
 
 
 def _insert(tx: Transaction, feed: int, claims: Sequence[NewClaim], fresh: Sequence[int]) -> None:
-    rows = [
-        (
-            claim.entity if claim.entity > 0 else fresh[-claim.entity - 1], claim.how, claim.decision,
-            claim.change.sequence, claim.change.as_of, claim.change.at, claim.until, claim.change.key,
-            claim.change.identifier, claim.change.delivery, claim.change.links or None, claim.change.record,
-        )
-        for claim in claims
-    ]  # fmt: skip
     tx.execute(
-        """INSERT INTO registers.claim (entity, feed, how, decision, sequence, as_of, since, until, key, identifier,
-             delivery, links, record, closed, id) OVERRIDING SYSTEM VALUE
-           SELECT entity, %(feed)s, how, decision, sequence, as_of, since, until, key, identifier, delivery, links, record,
-             CASE WHEN until IS NULL THEN 0 ELSE id END, id
-           FROM (SELECT (e ->> 0)::bigint AS entity, (e ->> 1)::smallint AS how, (e ->> 2)::bigint AS decision,
-                   (e ->> 3)::bigint AS sequence, (e ->> 4)::date AS as_of, (e ->> 5)::timestamptz AS since,
-                   (e ->> 6)::timestamptz AS until, e ->> 7 AS key, e ->> 8 AS identifier, e ->> 9 AS delivery,
-                   CASE WHEN json_typeof(e -> 10) = 'array' THEN ARRAY(SELECT json_array_elements_text(e -> 10)) END
-                     AS links,
-                   e ->> 11 AS record, nextval('registers.claim_id_seq') AS id
-                 FROM json_array_elements(%(rows)s::json) AS t (e)) n""",
-        {"feed": feed, "rows": msgspec.json.encode(rows).decode()},
+        f"""INSERT INTO registers.claim (entity, feed, {SAID}, until, final, closed, id) OVERRIDING SYSTEM VALUE
+            SELECT entity, %(feed)s, {SAID}, until, until IS NOT NULL, CASE WHEN until IS NULL THEN 0 ELSE id END, id
+            FROM (SELECT {NEW} FROM jsonb_array_elements(%(rows)s::jsonb) AS t (e)) n""",
+        {"feed": feed, "rows": _json([_row(claim, fresh) for claim in claims])},
     )
 
 
@@ -172,7 +216,8 @@ def forget_moves(tx: Transaction) -> int:
     """Of records of which no claim is left, no decision keeps the key."""
     return tx.execute(
         """DELETE FROM registers.moved m
-           WHERE NOT EXISTS (SELECT FROM registers.claim c WHERE c.feed = m.feed AND c.key = m.key)"""
+           WHERE NOT EXISTS (SELECT FROM registers.claim c WHERE c.feed = m.feed AND c.key = m.key AND c.closed = 0)
+             AND NOT EXISTS (SELECT FROM registers.claim c WHERE c.feed = m.feed AND c.key = m.key AND c.final)"""
     )
 
 

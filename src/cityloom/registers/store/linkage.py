@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from cityloom.kernel import sql
 from cityloom.kernel.db import Transaction
-from cityloom.registers.contracts import LINKAGE
+from cityloom.registers.contracts import APART, LINKAGE
 
 PAGE = 50_000
 
@@ -82,13 +82,13 @@ def evidence(
     tx: Transaction, columns: Sequence[Column], names: Sequence[str], since: int, upto: int
 ) -> Iterator[pa.Table]:
     """What the sources of entities say of these fields, as text: entity, rank, number (the verified identifier), fields."""
-    values = ", ".join(f"CASE c.feed {_whens(columns, place)} END" for place in range(len(names)))
+    values = ", ".join(f"CASE c.feed {whens(columns, place)} END" for place in range(len(names)))
     ranks = " ".join(f"WHEN {column.feed} THEN {column.rank}" for column in columns)
     with tx.connection.cursor(name="evidence") as cursor:
         cursor.itersize = PAGE
         cursor.execute(
             f"""SELECT c.entity, CASE c.feed {ranks} END, c.identifier, {values} FROM registers.claim c
-                WHERE c.closed = 0 AND c.feed = ANY(%s) AND c.entity > %s AND c.entity <= %s""".encode(),
+                WHERE c.closed = 0 AND c.how <> {APART} AND c.feed = ANY(%s) AND c.entity > %s AND c.entity <= %s""".encode(),
             [[column.feed for column in columns], since, upto],
         )
         while rows := cursor.fetchmany(PAGE):
@@ -114,8 +114,11 @@ def reduced(pages: Iterable[pa.Table], names: Sequence[str], memory_mib: int) ->
         return engine.execute(query).to_arrow_table()
 
 
-def _whens(columns: Sequence[Column], place: int) -> str:
-    """Names of fields are those of declarations, so they hold no quote."""
+def whens(columns: Sequence[Column], place: int) -> str:
+    """Branches that give the value at a place for the feed of a claim c, as text.
+
+    Names of fields are those of declarations, so they hold no quote.
+    """
     return " ".join(
         f"WHEN {column.feed} THEN c.record::json ->> '{column.fields[place]}'"
         if column.fields[place]
@@ -153,7 +156,7 @@ def join(tx: Transaction, register: str, links: Sequence[Link], now: datetime) -
     )
     return tx.execute(
         f"""WITH ended AS (
-              UPDATE registers.claim u SET closed = u.id, until = %s
+              UPDATE registers.claim u SET closed = u.id, final = true, until = %s
               FROM (SELECT c.id AS claim, t.decision AS by_decision, t.into_entity FROM {DECIDED}) m WHERE u.id = m.claim
               RETURNING u.*, m.by_decision, m.into_entity)
             INSERT INTO registers.claim (entity, feed, how, decision, sequence, as_of, since, key, delivery, links, record)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cityloom.samplecity.contracts import PlannedAddress, PlannedSpelling
 from cityloom.samplecity.rules import chance
-from cityloom.samplecity.spec import Names
+from cityloom.samplecity.spec import City, Names
 
 Steps = list[tuple[str, str]]
 Dice = Callable[[str], float]
@@ -26,7 +26,7 @@ _ELSEWHERE = ("江苏省南京市鼓楼区", "湖南省长沙市岳麓区", "四
 
 
 def spellings(
-    seed: int, names: Names, library: Iterable[PlannedAddress], stride: int
+    seed: int, names: Names, city: City, library: Iterable[PlannedAddress], stride: int
 ) -> Iterator[PlannedSpelling]:  # fmt: skip
     """About one spelling for each `stride` addresses of a library, in its order."""
     key = chance.key(seed, "spellings", stride)
@@ -35,14 +35,14 @@ def spellings(
             continue
         dice = _dice(key, number)
         if dice("taken") * stride < 1.3:
-            yield _one(address, names, dice)
+            yield _one(address, names, city, dice)
 
 
 def _dice(key: int, number: int) -> Dice:
     return lambda name: float(chance.unit(key, name, np.array([number]))[0])
 
 
-def _one(address: PlannedAddress, names: Names, dice: Dice) -> PlannedSpelling:
+def _one(address: PlannedAddress, names: Names, city: City, dice: Dice) -> PlannedSpelling:
     current = address.replaced_by[0] if len(address.replaced_by) == 1 else address.code
     if address.until and len(address.replaced_by) != 1:
         current = "" if address.replaced_by else address.code  # one house became two: no text tells which
@@ -55,7 +55,8 @@ def _one(address: PlannedAddress, names: Names, dice: Dice) -> PlannedSpelling:
     text, way = _frame_and_doors(address, dice)
     for noise, chosen in _NOISES:
         if dice("noise " + chosen) < 0.07:
-            text, way = noise(text, names, dice), f"{way}+{chosen}"
+            text = _province(text, city) if noise is None else noise(text, names, dice)
+            way = f"{way}+{chosen}"
     return PlannedSpelling(text=text, code=current, way=("old " if address.until else "") + way)
 
 
@@ -214,13 +215,15 @@ def _crossing(text: str, names: Names, dice: Dice) -> str:
     return f"{text}（{first}与{second}交汇处）"
 
 
-def _province(text: str, _names: Names, _dice: Dice) -> str:
-    return ("广东省" if text.startswith("深圳") else "江苏省" if text.startswith("盐城") else "") + text
+def _province(text: str, city: City) -> str:
+    """The province before the city, where the text begins with that."""
+    begins = text.startswith(city.title.zh.removesuffix("市"))
+    return city.province.zh + text if city.province is not None and begins else text
 
 
-_NOISES: tuple[tuple[Callable[[str, Names, Dice], str], str], ...] = (
+_NOISES: tuple[tuple[Callable[[str, Names, Dice], str] | None, str], ...] = (
     (_shortened, "shortened"), (_named, "named"), (_crossing, "crossing"), (_listed, "listed"),
-    (_province, "province"), (_mistaken, "mistaken"), (_wide, "wide"), (_spaced, "spaced"),
+    (None, "province"), (_mistaken, "mistaken"), (_wide, "wide"), (_spaced, "spaced"),
     (_traditional, "traditional"), (_noted, "noted"), (_pasted, "pasted"),
 )  # fmt: skip
-"""In the order in which they are done."""
+"""In the order in which they are done; None is the province, which is the city's."""
