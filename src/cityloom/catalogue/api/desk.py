@@ -159,12 +159,12 @@ class Desk:
         return found
 
     def _second_source(self, wish: ResourceWish, held: resources.TakenRow) -> Conflict:
-        keeper = self.titles.get(held.organisation)
+        keeper, row = self.titles.get(held.organisation), resources.resource(self.tx, held.resource)
         return Conflict(
             "catalogue.second_source",
             item=held.item,
             subject=self._subject(wish.subject),
-            resource=held.resource,
+            resource=row.wish.title.of(self.ctx.language) if row else held.resource,
             keeper=keeper.of(self.ctx.language) if keeper else held.organisation,
         )
 

@@ -27,7 +27,9 @@ export function tidy(wish: Wish): Wish {
 
 /** Whether the server can read it; what is only missing it says itself. */
 export const readable = (schema: Shape, wish: Wish) =>
-  Object.values(faultsOf(plain(schema).shape, wish as unknown as Values)).every((each) => each.word === "form_required");
+  Object.values(faultsOf(plain(schema).shape, wish as unknown as Values)).every(
+    (each) => each.word === "form_required",
+  );
 
 /** Where a fault stands in the form. */
 function placeOf(schema: Shape, fault: Schema["DescriptionFault"]): string {

@@ -7,7 +7,7 @@ import { both, day, t, type Key } from "@/words";
 /** What the fields of a description are called, and what helps to fill them in. */
 const FIELDS: Record<string, { title: Key; hint?: Key; long?: boolean; wide?: boolean }> = {
   title: { title: "describe_title" },
-  subject: { title: "subject", hint: "describe_subject_hint" },
+  subject: { title: "describe_subject", hint: "describe_subject_hint" },
   summary: { title: "summary", hint: "describe_summary_hint", long: true },
   legal_basis: { title: "legal_basis", hint: "describe_legal_basis_hint", long: true },
   category: { title: "describe_category", hint: "describe_category_hint" },
@@ -71,7 +71,8 @@ const VALUES: Record<string, { words: string; values: readonly string[] }> = {
 };
 
 export function choices(path: string): { value: string; title: string }[] | undefined {
-  if (path === "items.grade") return [1, 2, 3, 4].map((each) => ({ value: String(each), title: t("grade_text", { grade: each }) }));
+  if (path === "items.grade")
+    return [1, 2, 3, 4].map((each) => ({ value: String(each), title: t("grade_text", { grade: each }) }));
   const found = VALUES[path];
   return found?.values.map((value) => ({ value, title: t(`${found.words}${value}` as Key) }));
 }
