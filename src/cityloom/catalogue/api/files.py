@@ -84,7 +84,15 @@ class Tally:
         for each in wrongs:
             inside = each.item is not None and each.item < len(entry.rows)
             row = entry.rows[each.item or 0] if inside else entry.row
-            self.fault(row, entry.columns.get(each.field, ""), entry.subject, "", each.problem)
+            problem = _named(each.problem, entry.subject)
+            self.fault(row, entry.columns.get(each.field, ""), entry.subject, "", problem)
+
+
+def _named(problem: Problem, subject: str) -> Problem:
+    """The problem of a resource by the name that the file gives it; an id that it would be given tells nobody anything."""
+    if not subject or not problem.code.startswith("catalogue.resource."):
+        return problem
+    return type(problem)(problem.code, **{**problem.params, "resource": subject})
 
 
 def located(problem: Problem, wish: ResourceWish) -> Wrong:
