@@ -3,11 +3,13 @@ import vue from "@vitejs/plugin-vue";
 import { ElementPlusResolver } from "unplugin-vue-components/resolvers";
 import components from "unplugin-vue-components/vite";
 import { defineConfig } from "vite";
+import { schemas } from "./schemas";
 
 export default defineConfig({
   base: "/console/",
   plugins: [
     vue(),
+    schemas(),
     // Only the parts of Element Plus that are used; our own are imported by name, so that one sees where they come from
     components({ dirs: [], dts: "src/components.d.ts", resolvers: [ElementPlusResolver({ importStyle: "css" })] }),
   ],

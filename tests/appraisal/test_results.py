@@ -193,3 +193,28 @@ def test_appeals_are_taken_for_a_time_and_answered_in_time(published: Place) -> 
     assert codes(civil.appeal("a2", indicator="use")) == (409, "appraisal.appeal_late")
     assert published.kept() == before
     assert published.bureau.decide("a1", "dismiss", "appeals").status_code == 200  # late, and still possible
+
+
+def test_departments_stand_by_indicators_for_who_sees_all(published: Place) -> None:
+    bureau, civil = published.bureau, published.civil
+    for address, query in (("matrix", MARCH), (f"publications/{PUBLISHED}/matrix", {})):
+        found = bureau.done("GET", f"appraisal/{address}", params=query)
+        assert [(line["place"], line["organisation"], line["points"]) for line in found["lines"]] == [
+            (line["place"], line["organisation"], line["points"])
+            for line in bureau.done("GET", f"appraisal/publications/{PUBLISHED}/ranking")["lines"]
+        ]
+        told = [
+            {name: each[name] for name in ("points", "effective", "assessable")} | {"indicator": each["name"]}
+            for each in civil.result().json()["score"]["indicators"]
+        ]
+        assert found["lines"][0]["cells"] == told
+        assert codes(civil.call("GET", f"appraisal/{address}", params=query)) == (403, "kernel.refused")
+
+
+def test_a_set_says_what_can_be_filed(published: Place) -> None:
+    told = published.civil.done("GET", "appraisal/sets/2018")["fileable"]
+    assert [(each["indicator"], each["of"], each["whole"], each["most"]) for each in told] == [
+        ("catalogue", "catalogued", True, None), ("use", "forms", True, None), ("institutions", "points", False, "10"),
+        ("feedback", "feedback", True, None), ("innovation", "points", False, "5"),
+    ]  # fmt: skip
+    assert told[0]["title"]["zh"].startswith("已编目资源")

@@ -210,6 +210,8 @@ def test_a_workbook_becomes_drafts_where_everything_is_reviewed(town: Town, hous
     for _ in range(2):
         report = hand_in(housing, book(*rows)).json()
         assert (report["read"], report["drafted"], report["refused"], report["added"]) == (3, 2, 1, 0)
+        told = [(line["row"], line["title"], line["outcome"]) for line in report["lines"]]
+        assert told == [(2, "物业企业", "added"), (3, "维修资金", "refused"), (4, "电梯", "added")]
     assert report["faults"][0]["row"] == 3
     found = housing.get("drafts")
     assert [each["state"] for each in found] == ["editing"] * 2
@@ -218,4 +220,4 @@ def test_a_workbook_becomes_drafts_where_everything_is_reviewed(town: Town, hous
         moved(data, each["id"], "approve")
     assert housing.get("resources", q="物业企业")["total"] == 1
     assert hand_in(housing, book(*rows)).json()["unchanged"] == 2
-    assert ImportReport.__struct_fields__[-1] == "drafted"
+    assert ImportReport.__struct_fields__[-3:] == ("drafted", "lines", "earliest")

@@ -92,7 +92,7 @@ def test_a_form_may_not_ask_for_what_another_shares(stocked: Door, psb: Door) ->
     assert found["publishable"] is False
     (finding,) = found["findings"]
     assert (finding["field"], finding["keeper"], finding["authoritative"]) == ("身份证号", "psb", True)
-    assert "request it from psb" in finding["problem"]
+    assert "request it from Public Security Bureau" in finding["problem"]
     by_name = check(stocked, "person", {"name": "户籍 地址"}, {"name": "地址", "qualifier": "户籍"})
     assert [each["item"] for each in by_name["findings"]] == ["Registered address"] * 2
 

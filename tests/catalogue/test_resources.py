@@ -101,7 +101,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_a_wrong_description_is_refused_with_its_remedy_and_changes_nothing(town: Town, housing: Door) -> None:
     before = town.everything()
     for more, fault in WRONG:
-        refused(housing.put("odd", {**wish("异常", "housing"), **more}), 422, f"catalogue.resource.{fault}")
+        described = {**wish("异常", "housing"), **more}
+        refused(housing.put("odd", described), 422, f"catalogue.resource.{fault}")
+        tried = housing.call("POST", "resources/odd/trials", json=described).json()
+        assert tried["outcome"] == "refused"
+        assert f"catalogue.resource.{fault}" in {each["code"] for each in tried["faults"]}
         assert town.everything() == before
 
 
@@ -337,3 +341,41 @@ def test_nobody_describes_what_another_keeps(town: Town, housing: Door, psb: Doo
         "catalogue.write",
         "catalogue.retire",
     }
+
+
+def test_a_trial_tells_everything_at_its_place_and_keeps_nothing(town: Town, housing: Door, psb: Door) -> None:
+    flat = wish("住房", "housing", item("房号", authoritative=True), item("面积", type="decimal"), subject="place")
+    housing.describe("flat", flat)
+    before = town.everything()
+
+    def tried(door: Door, id: str, wish: dict[str, Any], **query: Any) -> Any:
+        answer = door.call("POST", f"resources/{id}/trials", json=wish, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    twice = wish(
+        "租户", "housing", item("租约"), item("姓名", authoritative=True, grade=2), item("公民身份号码", authoritative=True),
+        item("户籍地址"), subject="person", sharing="refused", related=["x"],
+    )  # fmt: skip
+    found = tried(housing, "tenants", twice)
+    told = [(each["field"], each["item"], each["code"].split(".")[-1]) for each in found["faults"]]
+    assert told == [
+        ("refusal_law", None, "refusal_without_law"), ("authoritative", 1, "second_source"),
+        ("authoritative", 2, "second_source"),
+    ]  # fmt: skip
+    assert found["faults"][0]["problem"] == "Sharing is refused and no law is cited (given: -)."
+    assert "Public Security Bureau answers for the item" in found["faults"][1]["problem"]
+    assert [(each["field"], each["resource"]) for each in found["findings"]] == [("户籍地址", "resident")]
+    assert (found["outcome"], found["grade"], found["code"][:6]) == ("refused", 2, "101000")
+    # what it is derived from, it may take over
+    assert tried(housing, "tenants", {**twice, "derived_from": ["resident"]})["findings"] == []
+
+    assert tried(housing, "flat", flat)["outcome"] == "unchanged"
+    narrower = {**flat, "items": [flat["items"][0]]}
+    gone = tried(housing, "flat", narrower)
+    assert (gone["outcome"], gone["earliest"]) == ("announced", "2026-03-12")
+    assert [(each["path"], each["breaking"]) for each in gone["changes"]] == [("items.面积", True)]
+    early = tried(housing, "flat", narrower, effective_on="2026-03-03")
+    assert [(each["field"], each["code"]) for each in early["faults"]] == [("effective_on", "catalogue.notice_short")]
+    refused(psb.call("POST", "resources/flat/trials", json=flat), 403, "kernel.refused")
+    assert town.everything() == before

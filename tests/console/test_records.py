@@ -3,23 +3,31 @@
 import re
 import time
 from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
 from cityloom import app
+from cityloom.appraisal.api import publications
+from cityloom.appraisal.contracts import Release
 from cityloom.identity.api import services
 from cityloom.kernel.jobs import platform_context
 from console.conftest import PURPOSES, Town, settled
 from registers import registers_kit
 
 PAIRS = 10
-RESIDENTS = "id,name,district,born,income,married\n" + "".join(
+CODES = ("dataset_class", "resource_class")
+BASE = Path(__file__).parents[2] / "packs/base/catalogue/codes"
+RESIDENTS = "id,name,district,born,income,married\ns1,Sam Sorrel,N1,1980-06-01,90.00,false\n" + "".join(
     f"a{n},Anna Apple{n},N1,1980-05-{n + 10},100.50,true\n" for n in range(PAIRS)
 )
-TENANTS = "contract,person,name,born,dwelling\n" + "".join(
+TENANTS = "contract,person,name,born,dwelling\ncs,s1,Samira Sorrel,1980-06-01,h1\n" + "".join(
     f"c{n},b{n},Anna Aple{n},1980-05-{n + 10},h1\n" for n in range(PAIRS)
 )
 
@@ -61,7 +69,9 @@ class Office:
 def town(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     """Two departments that have delivered, and the bureau that keeps the register of people."""
     folder = tmp_path_factory.mktemp("records")
-    registers_kit.write_pack(folder / "packs", {"identity/purposes.yaml": PURPOSES})
+    (folder / "packs/small/catalogue/codes").mkdir(parents=True)
+    codes = {f"catalogue/codes/{name}.yaml": (BASE / f"{name}.yaml").read_text() for name in CODES}
+    registers_kit.write_pack(folder / "packs", {"identity/purposes.yaml": PURPOSES, **codes})
     with settled(browser, folder, {"civil": "civil", "housing": "housing", "bureau": "bureau"}) as made:
         yield made
 
@@ -86,6 +96,7 @@ def begin(page: Page, case: str) -> None:
 
 
 def test_a_steward_resolves_ten_pairs_by_keyboard_and_takes_a_merge_back(town: Town, office: Office) -> None:
+    decided = len(office.call("bureau", "GET", "registers/person/decisions").json())
     desk = town.desk("bureau")
     page = desk.open("/")
     page.get_by_role("link", name="Pairs that may be one").click()
@@ -108,7 +119,7 @@ def test_a_steward_resolves_ten_pairs_by_keyboard_and_takes_a_merge_back(town: T
     states = [each["state"] for each in office.call("bureau", "GET", "registers/person/doubts?status=").json()]
     assert sorted(states) == ["distinct"] * 5 + ["merged"] * 5
     page.get_by_role("button", name="Decisions").click()
-    expect(page.get_by_role("row")).to_have_count(1 + 5 + 2)  # the one that was undone, and its undoing
+    expect(page.get_by_role("row")).to_have_count(1 + decided + 5 + 2)  # the one that was undone, and its undoing
     page.get_by_role("button", name="Undo").first.click()
     page.get_by_role("dialog").get_by_label("Reason").fill("two people after all")
     page.get_by_role("dialog").get_by_role("button", name="Undo").click()
@@ -173,6 +184,12 @@ def test_a_request_is_offered_less_accepted_and_a_record_read_and_disputed(town:
     desk.get_by_role("button", name="Accept and mend").click()
     desk.get_by_role("dialog").get_by_role("button", name="Accept and mend").click()
     expect(desk.get_by_text("Being mended").first).to_be_visible()
+    page.goto(f"{town.city.url}/console/registers/person/{office.entity('civil', 'a4')}")
+    page.get_by_role("button", name="Dispute District").click()
+    expect(page.locator("form").get_by_text("N1", exact=True)).to_be_visible()
+    page.get_by_label("Evidence").fill("moved in spring")
+    page.get_by_role("button", name="Send to the keeper").click()
+    expect(page.get_by_text("Disputed", exact=True).first).to_be_visible()
     for each in (analyst, keeper):
         assert each.faults() == []
         each.context.close()
@@ -215,3 +232,158 @@ def test_a_record_is_opened_for_a_purpose_and_the_purpose_ends(
     desk.context.close()
     read = office.call("bureau", "GET", f"registers/person/{office.entity('civil', 'a9')}/readings").json()
     assert sum(each["case"] == "case-9" for each in read) >= 3
+
+
+def test_a_data_officer_registers_a_resource_and_is_told_while_typing(
+    town: Town, office: Office, tmp_path: Path
+) -> None:
+    desk = town.desk("housing")
+    page = desk.open("/catalogue/new")
+    page.get_by_label("Name: English").first.fill("Renters")
+    page.get_by_label("Name: Chinese").first.fill("承租人")
+    page.get_by_label("Subject").select_option("person")
+    page.get_by_role("button", name="Add").first.click()
+    page.get_by_label("Name of the item: English").fill("Name")
+    page.get_by_label("Name of the item: Chinese").fill("姓名")
+    expect(page.get_by_text("Do not ask for 姓名: request it from Civil Affairs")).to_be_visible()
+    page.get_by_label("We are its source").check()
+    expect(page.get_by_text("Civil Affairs answers for the item")).to_be_visible()
+    page.get_by_label("Sharing", exact=False).first.select_option("refused")
+    expect(page.get_by_text("Sharing is refused and no law is cited")).to_be_visible()
+    expect(page.get_by_text("2 to mend")).to_be_visible()
+    page.get_by_role("button", name="Register").click()
+    assert page.url.endswith("/new")
+    assert desk.faults() == []
+    page.get_by_label("We are its source").uncheck()
+    page.get_by_label("Law against sharing: English").fill("State Secrets Law, article 25")
+    expect(page.get_by_text("It will be in the catalogue at once.")).to_be_visible()
+    page.get_by_role("button", name="Register").click()
+    expect(page.get_by_role("heading", name="Renters", level=1)).to_be_visible()
+    id = page.url.rsplit("/", 1)[1]
+
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Sharing", exact=False).first.select_option("unconditional")
+    page.get_by_label("Summary: English").fill("Who rents")
+    expect(page.get_by_text("It comes into force at once.")).to_be_visible()
+    expect(page.get_by_role("cell", name="shared freely")).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Version 2").first).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="not shared")).to_contain_text("shared freely")
+    page.get_by_role("button", name="In the text").click()
+    expect(page.locator("ins").filter(has_text="Who rents")).to_be_visible()
+    assert desk.faults() == []
+
+    page.goto(f"{town.city.url}/console/catalogue/workbook")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Ours", exact=True).click()
+    book = load_workbook(BytesIO(taken.value.path().read_bytes()))
+    sheet = book.worksheets[0]
+    columns = {cell.value: cell.column for cell in sheet[1]}
+    last = sheet.max_row
+    row = next(n for n in range(2, last + 1) if sheet.cell(n, columns["Resource id"]).value == id)
+    sheet.cell(row, columns["Summary in English"]).value = "Who rents, and where"
+    sheet.cell(last + 1, columns["Name"]).value = "Leases"
+    sheet.cell(last + 1, columns["Keeper"]).value = "Housing"
+    sheet.cell(last + 1, columns["Sharing"]).value = "refused"
+    sheet.cell(last + 1, columns["Item"]).value = "Rent"
+    book.save(tmp_path / "mine.xlsx")
+    page.set_input_files("input[type=file]", tmp_path / "mine.xlsx")
+    expect(page.get_by_text("Nothing is kept yet.")).to_be_visible()
+    expect(page.locator(".faults").filter(has_text="no law is cited")).to_be_visible()
+    page.locator("summary").filter(has_text="Renters").click()
+    expect(page.locator("ins").filter(has_text=", and where")).to_be_visible()
+    assert desk.faults() == []
+    page.get_by_role("button", name="Take over 1").click()
+    expect(page.get_by_text("Done.")).to_be_visible()
+    found = office.call("housing", "GET", f"catalogue/resources/{id}").json()
+    assert (found["revision"], found["record"]["summary"]["en"]) == (3, "Who rents, and where")
+
+    page.goto(f"{town.city.url}/console/catalogue?keeper=housing&sharing=unconditional")
+    page.get_by_role("button", name="Save this filter").click()
+    page.get_by_label("Name of the filter").fill("ours, free")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Take all filters away").click()
+    page.get_by_role("button", name="ours, free", exact=True).click()
+    expect(page).to_have_url(re.compile("keeper=housing"))
+    assert desk.faults() == []
+    desk.context.close()
+
+
+def test_a_department_files_and_appeals_and_the_platform_decides(town: Town, office: Office) -> None:
+    officer, bureau = town.desk("housing", "zh", "phone"), town.desk("bureau")
+    page = officer.open("/appraisal/filings/new?indicator=institutions")
+    page.get_by_label("得分").fill("11")
+    expect(page.get_by_text("不大于 10。")).to_have_count(2)
+    page.get_by_label("得分").fill("4.5")
+    page.get_by_role("button", name="提交申报").click()
+    expect(page.get_by_text("此项必填。").first).to_be_visible()
+    assert officer.faults() == []
+    page.get_by_label("说明").fill("已出台共享管理办法")
+    page.get_by_role("button", name="添加").click()
+    page.get_by_label("名称").fill("管理办法")
+    page.get_by_label("存放位置").fill("档案 2026-7")
+    page.get_by_role("button", name="提交申报").click()
+    expect(page.get_by_text("待评审").first).to_be_visible()
+    filing = page.url.rsplit("/", 1)[1]
+    assert officer.faults() == []
+
+    desk = bureau.open("/appraisal/filings?state=filed")
+    desk.get_by_role("link", name="Institutional innovation").click()
+    desk.get_by_role("button", name="Accept").click()
+    dialog = desk.get_by_role("dialog")
+    dialog.get_by_label("points").fill("3")
+    dialog.get_by_label("Reason").fill("half of it was there before")
+    assert bureau.faults() == []
+    dialog.get_by_role("button", name="Accept").click()
+    expect(desk.get_by_text("given: 3")).to_be_visible()
+
+    year = time.strftime("%Y")
+    release = {"set": "2018", "start": f"{int(year) - 1}-01-01", "end": f"{int(year) - 1}-12-31", "key": "k"}
+    with app.running_parts(town.city.settings) as parts:
+        made = publications.publish(platform_context(parts, "test"), msgspec.convert(release, Release))
+    page.goto(f"{town.city.url}/console/appraisal?publication={made.id}&revision=1")
+    page.get_by_role("link", name="申诉", exact=True).first.click()
+    page.locator("textarea").fill("遗漏了一项")
+    page.get_by_role("button", name="添加").click()
+    page.get_by_label("名称").fill("清单")
+    page.get_by_label("存放位置").fill("档案 2026-8")
+    page.get_by_role("button", name="提交申诉").click()
+    expect(page.get_by_text("待复核").first).to_be_visible()
+    assert officer.faults() == []
+    desk.goto(f"{town.city.url}/console/appraisal/appeals/{page.url.rsplit('/', 1)[1]}")
+    desk.get_by_role("button", name="Uphold").click()
+    desk.get_by_role("dialog").get_by_label("Points as corrected").fill("1.50")
+    desk.get_by_role("dialog").get_by_label("Reason").fill("it was forgotten")
+    desk.get_by_role("dialog").get_by_role("button", name="Uphold").click()
+    expect(desk.get_by_text("1.50").first).to_be_visible()
+    desk.goto(f"{town.city.url}/console/appraisal/matrix?publication={made.id}&revision=2")
+    desk.get_by_role("button", name=re.compile("^Housing.*1.50 of")).click()
+    expect(desk.get_by_role("link", name=re.compile("^a-"))).to_be_visible()
+    assert bureau.faults() == []
+    desk.goto(f"{town.city.url}/console/appraisal/filings/{filing}")
+    expect(desk.get_by_text("half of it was there before").first).to_be_visible()
+    for each in (officer, bureau):
+        assert each.faults() == []
+        each.context.close()
+
+
+def test_a_steward_splits_a_record_and_takes_it_back(town: Town, office: Office) -> None:
+    entity = office.entity("civil", "s1")
+    office.entity("housing", "s1")
+    desk = town.desk("bureau")
+    page = desk.open(f"/registers/person/{entity}")  # which no grant shows the bureau
+    page.get_by_role("button", name="Look at the sources").click()
+    page.get_by_role("button", name="Split", exact=True).click()
+    expect(page.get_by_text("Choose at least one.")).to_be_visible()
+    page.get_by_label(re.compile("cs")).check()
+    page.get_by_label(re.compile("^Reason")).fill("two cards after all")
+    assert desk.faults() == []
+    page.get_by_role("button", name="Split", exact=True).click()
+    expect(page.get_by_text("1 went to a record of their own:")).to_be_visible()
+    decisions = office.call("bureau", "GET", "registers/person/decisions").json()
+    assert (decisions[0]["kind"], decisions[0]["records"]) == ("split", 1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_label(re.compile("cs"))).to_be_visible()
+    assert office.call("bureau", "GET", "registers/person/decisions").json()[0]["undoes"] == decisions[0]["id"]
+    assert desk.faults() == []
+    desk.context.close()

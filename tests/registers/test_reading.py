@@ -72,6 +72,7 @@ def test_what_is_masked_gives_way_to_what_is_not(town: Town) -> None:
     assert name["agree"] is True
     cleo = town.housing.look_up(kind="number", value="a3").json()
     assert values(cleo) == {"name": "C*********"}
+    assert cleo["fields"][0]["dispute"] == {"key": ["a3"], "field": "name", "grant": "r1", "whole": False}
 
 
 def test_contradictions_are_shown_with_the_authority_first(town: Town) -> None:
@@ -79,6 +80,9 @@ def test_contradictions_are_shown_with_the_authority_first(town: Town) -> None:
     (name,) = [field for field in town.housing.person("a2")["fields"] if field["name"] == "name"]
     assert (name["value"], name["authority"], name["agree"]) == ("Bert Birch", True, False)
     assert [(other["value"], other["source"]["dataset"]) for other in name["others"]] == [("Bert Beech", "tenant")]
+    # what a grant shows of a record that the reader knows can be disputed; one's own is corrected, not disputed
+    assert name["dispute"] == {"key": ["a2"], "field": "name", "grant": "r1", "whole": True}
+    assert name["others"][0]["dispute"] is None
 
 
 def test_over_the_quota_nothing_is_told_or_kept(town: Town) -> None:

@@ -61,6 +61,14 @@ def test_a_merge_puts_two_numbers_of_one_person_together_and_can_be_taken_back(t
 
 def test_a_split_gives_a_record_an_entity_of_its_own_and_it_stays_there(town: Town) -> None:
     a1 = id_of(town, "a1")
+    before = len(town.bureau.ask_register("GET", f"person/{a1}/readings").json())
+    found = town.bureau.ask_register("GET", f"person/{a1}/sources").json()
+    assert [(each["dataset"], each["keeper"], each["key"]) for each in found] == [
+        ("resident", "civil", ["a1"]), ("tenant", "housing", ["c1"]),
+    ]  # fmt: skip
+    assert {"field": "name", "title": "Name", "value": "Anna Apple"} in found[0]["says"]
+    assert len(town.bureau.ask_register("GET", f"person/{a1}/readings").json()) == before + 1
+    assert town.housing.ask_register("GET", f"person/{a1}/sources").status_code == 403
     answer = act(town, "splits", entity=a1, records=[{"dataset": "tenant", "key": ["c1"]}])
     assert answer.status_code == 200, answer.text
     own = answer.json()["into"]

@@ -234,6 +234,49 @@ class Ranking(msgspec.Struct, frozen=True):
     revision: int = 0
 
 
+class MatrixCell(msgspec.Struct, frozen=True):
+    """What one department came to in one indicator."""
+
+    indicator: str
+    points: Decimal
+    effective: Decimal
+    """The weight after what could not be assessed was spread."""
+    assessable: bool
+
+
+class MatrixLine(msgspec.Struct, frozen=True):
+    """One department with all its indicators, in the order of the set."""
+
+    organisation: str
+    place: int
+    points: Decimal
+    cells: tuple[MatrixCell, ...]
+
+
+class Matrix(msgspec.Struct, frozen=True):
+    """Departments by indicators, in the order of their points."""
+
+    set: str
+    start: date
+    end: date
+    lines: tuple[MatrixLine, ...]
+    publication: str = ""
+    revision: int = 0
+
+
+class Fileable(msgspec.Struct, frozen=True):
+    """What a department can file for an indicator."""
+
+    indicator: str
+    of: str
+    """What a claim names it."""
+    title: Text
+    whole: bool
+    """Whether it is so many of a total, and not a number alone."""
+    most: Decimal | None
+    """The most that can be claimed; null: any number."""
+
+
 class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the platform publishes: an appraisal of all departments by a set for a period."""
 

@@ -15,10 +15,12 @@ from cityloom.appraisal.contracts import (
     AppealWish,
     Appraised,
     EvidencePage,
+    Fileable,
     Filing,
     FilingAct,
     FilingId,
     FilingWish,
+    Matrix,
     Notice,
     Publication,
     Ranking,
@@ -40,20 +42,26 @@ class SetLine(msgspec.Struct, frozen=True):
     name: str
     digest: str
     set: IndicatorSet
+    fileable: tuple[Fileable, ...]
+    """What departments can file for its indicators."""
+
+
+def _line(name: str, found: IndicatorSet) -> SetLine:
+    return SetLine(name, found.digest, found, filings.fileable(found))
 
 
 @get("/api/appraisal/sets", tags=["appraisal"], summary="Versions of the indicators (指标体系)", sync_to_thread=True)
 def list_sets(request: AnyRequest) -> list[SetLine]:
     """The city's sets, the oldest first: weights, formulas with their parameters, listed documents."""
     found = spec.sets(identity.open_context(request).packs)
-    return [SetLine(name, each.digest, each) for name, each in found.items()]
+    return [_line(name, each) for name, each in found.items()]
 
 
 @get("/api/appraisal/sets/{name:str}", tags=["appraisal"], summary="One version of the indicators", sync_to_thread=True)
 def get_set(request: AnyRequest, name: FromPath[str]) -> SetLine:
     """As it is in force in this city."""
     found = spec.named(identity.open_context(request).packs, name)
-    return SetLine(name, found.digest, found)
+    return _line(name, found)
 
 
 @get(
@@ -97,6 +105,30 @@ def get_evidence(
 def get_ranking(request: AnyRequest, start: FromQuery[date], end: FromQuery[date], set: FromQuery[str] = "") -> Ranking:
     """By points."""
     return scores.ranking(identity.open_context(request), start, end, set)
+
+
+@get(
+    "/api/appraisal/matrix",
+    tags=["appraisal"],
+    summary="Departments by indicators, by the logs as they are now",
+    description="For the platform's people and those whom the set names.",
+    sync_to_thread=True,
+)
+def get_matrix(request: AnyRequest, start: FromQuery[date], end: FromQuery[date], set: FromQuery[str] = "") -> Matrix:
+    """In the order of their points."""
+    return scores.matrix(identity.open_context(request), start, end, set)
+
+
+@get(
+    "/api/appraisal/publications/{id:str}/matrix",
+    tags=["appraisal results"],
+    summary="Departments by indicators, as they were published",
+    description="For the platform's people and those whom the set names.",
+    sync_to_thread=True,
+)
+def get_published_matrix(request: AnyRequest, id: FromPath[str], revision: Revision = 0) -> Matrix:
+    """In the order of their points."""
+    return publications.matrix(identity.open_context(request), id, revision)
 
 
 @post(
@@ -252,7 +284,7 @@ def list_notices(
 
 
 ROUTES = [
-    list_sets, get_set, get_score, get_evidence, get_ranking, post_publication, list_publications, get_published_ranking,
-    get_result, get_published_evidence, put_filing, list_filings, get_filing, post_filing_move, put_appeal, list_appeals,
-    get_appeal, post_appeal_move, list_notices,
+    list_sets, get_set, get_score, get_evidence, get_ranking, get_matrix, get_published_matrix, post_publication,
+    list_publications, get_published_ranking, get_result, get_published_evidence, put_filing, list_filings, get_filing,
+    post_filing_move, put_appeal, list_appeals, get_appeal, post_appeal_move, list_notices,
 ]  # fmt: skip

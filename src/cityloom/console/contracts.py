@@ -23,6 +23,8 @@ class Frame(msgspec.Struct, frozen=True):
     """Those that the caller's organisation keeps."""
     appraises: bool
     """Whether the caller sees the appraisal of every department."""
+    reviewed: bool = False
+    """Whether what departments describe in the catalogue is reviewed before it comes into force."""
 
 
 class Task(msgspec.Struct, frozen=True):

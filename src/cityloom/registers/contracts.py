@@ -48,6 +48,19 @@ class Source(msgspec.Struct, frozen=True):
     how: How
 
 
+class Disputable(msgspec.Struct, frozen=True):
+    """How the reader disputes a value at its source (校核); only where he is shown which record it is of."""
+
+    key: tuple[str, ...]
+    """The values of the dataset's key fields, in order."""
+    field: str
+    """The dataset's name of the field."""
+    grant: str
+    """By which it is shown."""
+    whole: bool
+    """False where it is masked."""
+
+
 class Value(msgspec.Struct, frozen=True):
     """What one source says of a field."""
 
@@ -55,6 +68,7 @@ class Value(msgspec.Struct, frozen=True):
     source: Source
     authority: bool
     """Whether this dataset is the one that decides on this field (一数一源)."""
+    dispute: Disputable | None = None
 
 
 class FieldValue(msgspec.Struct, frozen=True):
@@ -68,6 +82,7 @@ class FieldValue(msgspec.Struct, frozen=True):
     agree: bool
     """Whether all sources that the reader may see say the same."""
     others: tuple[Value, ...]
+    dispute: Disputable | None = None
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -222,6 +237,25 @@ class SourceKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dataset: str
     key: Annotated[tuple[KeyPart, ...], Meta(min_length=1, max_length=10)]
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """What a source record says of one field of the register."""
+
+    field: str
+    title: str
+    value: str
+
+
+class SourceRecord(msgspec.Struct, frozen=True):
+    """One of the records that an entity is made of, for a steward who decides whether it belongs there."""
+
+    dataset: str
+    keeper: str
+    key: tuple[str, ...]
+    known_since: datetime
+    delivery: str
+    says: tuple[Statement, ...]
 
 
 class Merge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from cityloom.registers.contracts import (
     Record,
     RegisterState,
     Ruling,
+    SourceRecord,
     Split,
     Undo,
     Version,
@@ -169,6 +170,17 @@ def post_doubt_undo(request: AnyRequest, register: FromPath[str], number: FromPa
     return stewarding.reopen(identity.open_context(request), register, number, data)
 
 
+@get(
+    "/api/registers/{register:str}/{id:str}/sources",
+    tags=["stewards"],
+    summary="The records that an entity is made of",
+    sync_to_thread=True,
+)
+def list_sources(request: AnyRequest, register: FromPath[str], id: FromPath[str]) -> list[SourceRecord]:
+    """Each with its key and what it says, so that a steward can tell which are about somebody else. A reading."""
+    return stewarding.sources(identity.open_context(request), register, id)
+
+
 @post(
     "/api/registers/{register:str}/merges",
     tags=["stewards"],
@@ -236,6 +248,6 @@ def _desk(request: AnyRequest) -> ReadingDesk:
 
 ROUTES = [
     list_registers, get_register, post_read, list_readings, list_versions, post_conflicts, list_doubts, post_doubt, get_doubt,
-    post_ruling, post_doubt_undo, post_merge, post_split, post_linkage,
+    post_ruling, post_doubt_undo, list_sources, post_merge, post_split, post_linkage,
     list_decisions, post_undo,
 ]  # fmt: skip

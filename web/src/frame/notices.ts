@@ -50,8 +50,14 @@ async function ask(): Promise<News[]> {
     ...quality.map((each) =>
       told("quality", (id) => `/tickets/${encodeURIComponent(id)}`)({ ...each, subject: each.ticket }),
     ),
-    ...appraisal.map(told("appraisal", () => "/appraisal")),
+    ...appraisal.map(told("appraisal", appraisalPlace)),
   ].sort((one, other) => other.at.localeCompare(one.at));
+}
+
+/** A notice names what it is about as `filing:…` or `appeal:…`. */
+function appraisalPlace(subject: string): string {
+  const [kind = "", ...id] = subject.split(":");
+  return `/appraisal/${kind}s/${encodeURIComponent(id.join(":"))}`;
 }
 
 /** Looks again; a server that does not answer just now is asked the next time. */

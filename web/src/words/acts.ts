@@ -77,6 +77,7 @@ const ACTS: Record<string, readonly [en: string, zh: string]> = {
   "registers.linked": ["Records linked", "比对关联记录"],
   "registers.read": ["Register read", "查询登记库"],
   "registers.readings_read": ["Who read a record looked up", "查阅谁读取过记录"],
+  "registers.sources_read": ["Sources of a record read", "查看记录来源"],
   "registers.steward": ["Register stewarded", "管理登记库"],
   "sharing.ask": ["Data asked for", "申请共享"],
   "sharing.dataset_refused": ["Request for refused data", "申请不予共享的数据"],

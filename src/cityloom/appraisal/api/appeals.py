@@ -17,6 +17,7 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
 from cityloom.kernel.flow import api as flow
+from cityloom.kernel.flow.spec import Definition
 
 MOVES = ("uphold", "dismiss", "withdraw")
 
@@ -81,6 +82,11 @@ def _start(ctx: Context, tx: Transaction, id: str, wish: AppealWish, before: Dec
     standing = flow.start(tx, ctx.parts.calendars, spec.flow(ctx.packs, spec.APPEAL), id, organisation, act)
     store.appeal_to(tx, id, wish, organisation, before, ctx.principal.name, standing, now)
     _announce(ctx, tx, id, organisation, wish, standing.state, "appeal")
+
+
+def definition(ctx: Context) -> Definition:
+    """How appeals go in this city, with the words for their states and moves."""
+    return spec.flow(ctx.packs, spec.APPEAL)
 
 
 def find(ctx: Context, id: str) -> Appeal:

@@ -4,9 +4,10 @@ import msgspec
 
 from cityloom.appraisal import spec
 from cityloom.appraisal.api import parties
-from cityloom.appraisal.contracts import Claim, Filing, FilingAct, FilingWish, Notice
+from cityloom.appraisal.contracts import Claim, Fileable, Filing, FilingAct, FilingWish, Notice
 from cityloom.appraisal.events import FilingMoved
 from cityloom.appraisal.rules import claims as rules
+from cityloom.appraisal.spec import IndicatorSet
 from cityloom.appraisal.store import filings as store
 from cityloom.appraisal.store.filings import FilingRow
 from cityloom.exchange.contracts import DELIVERY_ID
@@ -15,6 +16,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest, Conflict, Invalid, NotFound, Refused
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Standing
+from cityloom.kernel.flow.spec import Definition
 
 MOVES = ("accept", "reject", "withdraw")
 
@@ -25,6 +27,11 @@ def filing_of(row: FilingRow) -> Filing:
         row.id, msgspec.json.decode(row.wish, type=FilingWish), row.state, row.version, row.due_at,
         msgspec.json.decode(row.given, type=tuple[Claim, ...]), row.answer, row.account, row.filed_at, row.decided_at,
     )  # fmt: skip
+
+
+def fileable(using: IndicatorSet) -> tuple[Fileable, ...]:
+    """What departments can file for the indicators of a set."""
+    return rules.fileable(using, spec.measures())
 
 
 def file(ctx: Context, id: str, wish: FilingWish) -> Filing:
@@ -70,6 +77,11 @@ def _start(ctx: Context, tx: Transaction, id: str, wish: FilingWish) -> None:
     standing = flow.start(tx, ctx.parts.calendars, definition, id, wish.organisation, act)
     store.file(tx, id, wish, ctx.principal.name, ctx.principal.organisation, standing, now)
     _announce(ctx, tx, id, wish, standing, "file")
+
+
+def definition(ctx: Context) -> Definition:
+    """How filings go in this city, with the words for their states and moves."""
+    return spec.flow(ctx.packs, spec.FILING)
 
 
 def find(ctx: Context, id: str) -> Filing:

@@ -14,6 +14,7 @@ from cityloom.appraisal.contracts import (
     Evidence,
     EvidencePage,
     Facts,
+    Matrix,
     Publication,
     Ranked,
     Ranking,
@@ -215,6 +216,21 @@ def ranking(ctx: Context, id: str, revision: int = 0) -> Ranking:
     if not everything and row.show != "own":
         lines = msgspec.json.decode(row.ranking, type=tuple[Ranked, ...])
     return Ranking(row.set_name, row.start_on, row.end_on, publication_of(row).show, lines, id, row.revision)
+
+
+def matrix(ctx: Context, id: str, revision: int = 0) -> Matrix:
+    """Every department by every indicator, as it was published. Right `appraisal.read_all`.
+
+    Raises NotFound `appraisal.publication_unknown`, Refused.
+    """
+    with ctx.begin() as tx:
+        row = found(tx, id, revision)
+    using = msgspec.json.decode(row.set_body, type=IndicatorSet)
+    ctx.require("appraisal.read_all", parties.resource(ctx, parties.EVERYBODY, using))
+    with parties.everywhere(ctx) as tx:
+        kept = store.results(tx, id, row.revision)
+    lines = scoring.matrix([msgspec.json.decode(each.score, type=Score) for each in kept])
+    return Matrix(row.set_name, row.start_on, row.end_on, lines, id, row.revision)
 
 
 def result(ctx: Context, id: str, organisation: str, revision: int = 0) -> Appraised:

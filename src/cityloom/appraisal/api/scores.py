@@ -8,7 +8,7 @@ import msgspec
 from cityloom.appraisal import spec
 from cityloom.appraisal.api import gather, parties
 from cityloom.appraisal.api.parties import Span
-from cityloom.appraisal.contracts import Appraised, Evidence, EvidencePage, Facts, Ranking, Score
+from cityloom.appraisal.contracts import Appraised, Evidence, EvidencePage, Facts, Matrix, Ranking, Score
 from cityloom.appraisal.rules import facts as summing
 from cityloom.appraisal.rules import score as scoring
 from cityloom.appraisal.spec import IndicatorSet
@@ -72,6 +72,14 @@ def _counted(
     for counted in count(ctx, version, using, span, organisation):
         return version, using, counted
     raise NotFound("appraisal.not_appraised", organisation=organisation, set=version)
+
+
+def matrix(ctx: Context, start: date, end: date, name: str = "") -> Matrix:
+    """Every department by every indicator, by the logs as they are now. Right `appraisal.read_all`."""
+    span = parties.span(ctx, start, end)
+    version, using = chosen(ctx, name, start, end)
+    ctx.require("appraisal.read_all", parties.resource(ctx, parties.EVERYBODY, using))
+    return Matrix(version, start, end, scoring.matrix([each.score for each in count(ctx, version, using, span)]))
 
 
 def ranking(ctx: Context, start: date, end: date, name: str = "") -> Ranking:

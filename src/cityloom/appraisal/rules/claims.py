@@ -1,13 +1,15 @@
 """What may be filed for an indicator, and what reviewers may give for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from cityloom.appraisal.contracts import FILED, Claim, Measure
+from cityloom.appraisal.contracts import FILED, Claim, Fileable, Measure
 from cityloom.appraisal.rules.facts import ASKED
 from cityloom.appraisal.spec import Indicator, IndicatorSet
 from cityloom.kernel.errors import Invalid
+from cityloom.kernel.words import Text
 
+POINTS = Text("points", "得分")
 CENT = Decimal("0.01")
 MOST = Decimal(10**15)
 
@@ -34,6 +36,17 @@ def allowed(chosen: IndicatorSet, indicator: Indicator) -> tuple[str, ...]:
     if Measure.documents in measures:
         names += [f"{ASKED}{document.name}" for document in chosen.documents]
     return tuple(names)
+
+
+def fileable(chosen: IndicatorSet, measures: Mapping[str, Text]) -> tuple[Fileable, ...]:
+    """What can be filed for each indicator of a set, with its title."""
+    documents = {f"{ASKED}{each.name}": each.title for each in chosen.documents}
+    titles: dict[str, Text] = {"points": POINTS, **{str(name): title for name, title in measures.items()}, **documents}
+    return tuple(
+        Fileable(each.name, of, titles[of], of not in ("points", *documents), each.weight if of == "points" else None)
+        for each in chosen.indicators
+        for of in allowed(chosen, each)
+    )
 
 
 def _fits(indicator: Indicator, claim: Claim) -> bool:

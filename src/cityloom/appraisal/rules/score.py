@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import msgspec
 
-from cityloom.appraisal.contracts import Absent, Facts, IndicatorScore, PartScore, Ranked, Score
+from cityloom.appraisal.contracts import Absent, Facts, IndicatorScore, MatrixCell, MatrixLine, PartScore, Ranked, Score
 from cityloom.appraisal.rules import measures
 from cityloom.appraisal.rules.measures import Value
 from cityloom.appraisal.spec import BASE, MOST_BONUS, Indicator, IndicatorSet, Part
@@ -177,6 +177,19 @@ def rank(points: Mapping[str, Decimal]) -> tuple[Ranked, ...]:
     """By points, the highest first; equal points share a place and the next one is left out."""
     ordered = sorted(points.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(Ranked(1 + sum(other > each for other in points.values()), name, each) for name, each in ordered)
+
+
+def matrix(scores: Sequence[Score]) -> tuple[MatrixLine, ...]:
+    """Departments by indicators, in the order of their points."""
+    known = {score.organisation: score for score in scores}
+    return tuple(
+        MatrixLine(line.organisation, line.place, known[line.organisation].points, _cells(known[line.organisation]))
+        for line in rank({name: score.points for name, score in known.items()})
+    )
+
+
+def _cells(score: Score) -> tuple[MatrixCell, ...]:
+    return tuple(MatrixCell(each.name, each.points, each.effective, each.assessable) for each in score.indicators)
 
 
 def corrected(before: Score, indicator: str, points: Decimal, reason: Text) -> Score:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -28,8 +29,7 @@ class Put(msgspec.Struct, frozen=True):
     """What became of one description."""
 
     id: str
-    outcome: str
-    """added, changed, unchanged or announced."""
+    outcome: Literal["added", "changed", "unchanged", "announced"]
     changes: list[Change] = []
 
 
@@ -141,18 +141,42 @@ class Desk:
 
     def check_claims(self, id: str, wish: ResourceWish) -> None:
         """一数一源: raises Conflict `catalogue.second_source` naming who answers for the item already."""
+        for found in self.second_sources(id, wish):
+            raise found.problem
+
+    def second_sources(self, id: str, wish: ResourceWish) -> list[judge.Wrong]:
+        """The items that it claims and that another resource answers for already."""
         wanted = [each.concept for each in claims.claims(wish, self.elements)]
         taken = resources.taken(self.tx, wish.subject, wanted, id) if wanted else []
-        if taken:
-            first = taken[0]
-            keeper = self.titles.get(first.organisation)
-            raise Conflict(
-                "catalogue.second_source",
-                item=first.item,
-                subject=wish.subject,
-                resource=first.resource,
-                keeper=keeper.of(self.ctx.language) if keeper else first.organisation,
-            )
+        by_concept = {each.concept: each for each in reversed(taken)}
+        found = []
+        for place, item in enumerate(wish.items):
+            held = [
+                by_concept[each.concept] for each in claims.concepts(item, self.elements) if each.concept in by_concept
+            ]
+            if item.authoritative and held:
+                found.append(judge.Wrong(self._second_source(wish, held[0]), "authoritative", place))
+        return found
+
+    def _second_source(self, wish: ResourceWish, held: resources.TakenRow) -> Conflict:
+        keeper, row = self.titles.get(held.organisation), resources.resource(self.tx, held.resource)
+        return Conflict(
+            "catalogue.second_source",
+            item=held.item,
+            subject=self._subject(wish.subject),
+            resource=row.wish.title.of(self.ctx.language) if row else held.resource,
+            keeper=keeper.of(self.ctx.language) if keeper else held.organisation,
+        )
+
+    def _subject(self, code: str) -> str:
+        """A subject's title in the caller's language."""
+        listed = self.standards.codes.get(codes.SUBJECTS)
+        titles = {each.code: each.title.of(self.ctx.language) for each in listed.codes} if listed else {}
+        return titles.get(code) or code
+
+    def earliest(self) -> date:
+        """The first day on which what breaks others may come into force."""
+        return self.today + timedelta(days=self.ctx.settings.notice_days)
 
     def ruled(self, id: str, wish: ResourceWish) -> ResourceWish:
         """The description as it is after the rulings about its subject's items."""
@@ -163,7 +187,7 @@ class Desk:
         self, before: ResourceRow, wish: ResourceWish | None, broken: tuple[str, ...], on: date | None, reason: str
     ) -> None:
         """Tell those who use a resource what will break and when. Raises Invalid `catalogue.notice_…`."""
-        earliest = self.today + timedelta(days=self.ctx.settings.notice_days)
+        earliest = self.earliest()
         if on is None:
             told = ", ".join(broken[:10])
             raise Invalid("catalogue.notice_needed", resource=before.id, paths=told, earliest=earliest.isoformat())

@@ -20,6 +20,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Conflict, NotFound, Refused
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Act, Standing
+from cityloom.kernel.flow.spec import Definition
 
 RIGHTS = {
     "submit": "catalogue.draft",
@@ -119,6 +120,16 @@ def listing(ctx: Context, state: str, resource: str, after: str, limit: int) -> 
     with ctx.begin() as tx:
         rows = store.listed(tx, state, resource, after, limit)
     return [_draft(row) for row in rows if ctx.permits("catalogue.read_draft", thing(row))]
+
+
+def definition(ctx: Context) -> Definition:
+    """How drafts go in this city, with the words for their states and moves."""
+    return spec.flow(ctx.packs, spec.DRAFT)
+
+
+def needed(ctx: Context) -> bool:
+    """Whether what departments describe in this city is reviewed before it comes into force."""
+    return spec.limits(ctx.packs).review == "required"
 
 
 def _draft(row: DraftRow) -> Draft:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
+from typing import Literal
 
 import msgspec
 
 from cityloom.catalogue.api import drafts
 from cityloom.catalogue.api.desk import Desk, Undone, digest_of, thing, titles_of
 from cityloom.catalogue.api.resources import check_own, review_needed
-from cityloom.catalogue.contracts import DraftWish, ImportReport, Resource, ResourceWish, RowFault
+from cityloom.catalogue.contracts import Change, DraftWish, ImportLine, ImportReport, Resource, ResourceWish, RowFault
 from cityloom.catalogue.rules import codes, judge
 from cityloom.catalogue.rules.claims import folded, name_of
 from cityloom.catalogue.rules.judge import Wrong
@@ -22,7 +23,7 @@ from cityloom.kernel.errors import Conflict, Invalid, Problem, Refused
 
 MOST = 5_000
 """Resources of one file."""
-
+Outcome = Literal["added", "changed", "unchanged", "announced", "refused"]
 
 FIELDS = {
     "catalogue.second_source": "authoritative",
@@ -62,19 +63,36 @@ class Tally:
         """What was taken: entry, id, description, outcome."""
         self.seen: dict[str, Entry] = {}
         """Where the file describes each resource first."""
+        self.lines: list[ImportLine] = []
+        """What became of each."""
+        self.earliest: date | None = None
 
     def fault(self, row: int, column: str, subject: str, value: str, problem: Problem) -> None:
         """Keep a fault, in the caller's language."""
         told, remedy = self.ctx.parts.words.problem(problem, self.ctx.language)
         self.faults.append(RowFault(row, column, subject, value, problem.code, told, remedy))
 
+    def count(self, entry: Entry, id: str, outcome: Outcome, changes: list[Change]) -> None:
+        """What became of a resource."""
+        self.counts[outcome] += 1
+        title = entry.wish.title.of(self.ctx.language) if entry.wish else ""
+        self.lines.append(ImportLine(entry.row, id, title or entry.subject, outcome, changes))
+
     def refuse(self, entry: Entry, *wrongs: Wrong) -> None:
         """A resource that is not taken, with every reason and where it stands."""
-        self.counts["refused"] += 1
+        self.count(entry, entry.id, "refused", [])
         for each in wrongs:
             inside = each.item is not None and each.item < len(entry.rows)
             row = entry.rows[each.item or 0] if inside else entry.row
-            self.fault(row, entry.columns.get(each.field, ""), entry.subject, "", each.problem)
+            problem = _named(each.problem, entry.subject)
+            self.fault(row, entry.columns.get(each.field, ""), entry.subject, "", problem)
+
+
+def _named(problem: Problem, subject: str) -> Problem:
+    """The problem of a resource by the name that the file gives it; an id that it would be given tells nobody anything."""
+    if not subject or not problem.code.startswith("catalogue.resource."):
+        return problem
+    return type(problem)(problem.code, **{**problem.params, "resource": subject})
 
 
 def located(problem: Problem, wish: ResourceWish) -> Wrong:
@@ -128,6 +146,8 @@ def take(
         done["refused"],
         faults,
         drafted=done["drafted"],
+        lines=sorted(tally.lines, key=lambda line: line.row),
+        earliest=tally.earliest,
     )
 
 
@@ -155,6 +175,7 @@ def _draft(ctx: Context, tally: Tally, effective_on: date | None, cause: str) ->
         try:
             drafts.write(ctx, f"{id[:100]}~{digest_of(wish)[:12]}", DraftWish(id, wish, effective_on, cause))
         except Problem as problem:
+            tally.lines = [line for line in tally.lines if (line.row, line.id) != (entry.row, id)]
             tally.refuse(entry, located(problem, wish))
         else:
             tally.counts["drafted"] += 1
@@ -184,14 +205,14 @@ def _take_one(
     desk: Desk, entry: Entry, known: dict[tuple[str, str], str], tally: Tally, effective_on: date | None, cause: str
 ) -> None:
     if entry.wish is None:
-        tally.counts["refused"] += 1
+        tally.refuse(entry)
         return
     try:
         id, wish = _identified(desk, entry, entry.wish, known, tally)
         before = resources.resource(desk.tx, id)
         _check_one(desk, entry, id, wish.keeper, before, tally)
         if before is not None and _says_the_same(desk, before, wish):
-            tally.counts["unchanged"] += 1
+            tally.count(entry, id, "unchanged", [])
             return
         if before is not None:
             check_own(before)
@@ -201,10 +222,12 @@ def _take_one(
             return
         done = desk.put(id, wish, cause, effective_on)
     except Problem as problem:
+        if problem.code in ("catalogue.notice_needed", "catalogue.notice_short"):
+            tally.earliest = desk.earliest()
         tally.refuse(entry, located(problem, entry.wish))
         return
     known[(wish.keeper, folded(wish.title.zh or wish.title.en))] = id
-    tally.counts[done.outcome] += 1
+    tally.count(entry, id, done.outcome, done.changes)
     tally.taken.append((entry, id, wish, done.outcome))
 
 

@@ -1,8 +1,9 @@
 """The three lists (供给, 需求, 责任), and forms checked for what sharing gives already."""
 
 import hashlib
+from collections.abc import Collection
 
-from cityloom.catalogue.api.desk import thing
+from cityloom.catalogue.api.desk import thing, titles_of
 from cityloom.catalogue.api.search import of
 from cityloom.catalogue.contracts import (
     Demand,
@@ -17,7 +18,7 @@ from cityloom.catalogue.contracts import (
 from cityloom.catalogue.rules import claims, codes, forms
 from cityloom.catalogue.store import entries, lists, resources
 from cityloom.kernel.context import Context
-from cityloom.kernel.db import EVERY_ORGANISATION, Scope
+from cityloom.kernel.db import EVERY_ORGANISATION, Scope, Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
 
 
@@ -135,19 +136,28 @@ def check_form(ctx: Context, form: Form) -> FormCheck:
         if subjects is not None and form.subject not in subjects.current:
             known = ", ".join(subjects.current)
             raise Invalid("catalogue.resource.subject_unknown", resource=form.title, subject=form.subject, known=known)
-        elements = claims.Elements(entries.elements(tx))
-        rows = {row.id: row for row in resources.of_subject(tx, form.subject)}
+        findings = shared_already(ctx, tx, form, ())
+    return FormCheck(form.title, not findings, findings)
+
+
+def shared_already(ctx: Context, tx: Transaction, form: Form, but: Collection[str]) -> list[FieldFinding]:
+    """The fields of a form that other organisations share, except by the resources `but`."""
+    elements = claims.Elements(entries.elements(tx))
+    rows = {row.id: row for row in resources.of_subject(tx, form.subject) if row.id not in but}
     wishes = {id: row.wish for id, row in rows.items()}
+    titles = titles_of(ctx)
     findings = []
     for field, id, place in forms.holders(form, wishes, elements, ctx.principal.organisation):
-        item = wishes[id].items[place]
+        keeper, title = titles.get(rows[id].keeper), of(wishes[id].title, ctx.language)
         told = ctx.parts.words.say(
-            f"catalogue.form.{wishes[id].sharing}", ctx.language, field=field.name, keeper=rows[id].keeper, resource=id
-        )
+            f"catalogue.form.{wishes[id].sharing}", ctx.language, field=field.name,
+            keeper=keeper.of(ctx.language) if keeper else rows[id].keeper, resource=title,
+        )  # fmt: skip
+        item = wishes[id].items[place]
         findings.append(
             FieldFinding(
-                field.name, id, of(wishes[id].title, ctx.language), rows[id].keeper, of(item.name, ctx.language),
+                field.name, id, title, rows[id].keeper, of(item.name, ctx.language),
                 wishes[id].sharing, item.authoritative, told,
             )
         )  # fmt: skip
-    return FormCheck(form.title, not findings, findings)
+    return findings

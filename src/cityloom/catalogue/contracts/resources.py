@@ -231,6 +231,19 @@ class RowFault(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class ImportLine(msgspec.Struct, frozen=True):
+    """What became of one resource of a file, or would."""
+
+    row: int
+    """Its first row; 0 where the file has no rows."""
+    id: str
+    """Empty where it could not be told."""
+    title: str
+    outcome: Literal["added", "changed", "unchanged", "announced", "refused"]
+    changes: list[Change] = []
+    """What differs from what is in force, where it is changed or announced."""
+
+
 class ImportReport(msgspec.Struct, frozen=True):
     """What became of an imported file: read = added + changed + unchanged + announced + drafted + refused."""
 
@@ -245,6 +258,10 @@ class ImportReport(msgspec.Struct, frozen=True):
     columns_unknown: list[str] = []
     drafted: int = 0
     """Drafts to be submitted, where the city's departments publish nothing without a review."""
+    lines: list[ImportLine] = []
+    """Resource by resource, in the order of the file."""
+    earliest: date | None = None
+    """The first day on which what breaks others may come into force, where the file changes such a thing."""
 
 
 class ItemSource(msgspec.Struct, frozen=True):
@@ -351,6 +368,36 @@ class FormCheck(msgspec.Struct, frozen=True):
     title: str
     publishable: bool
     findings: list[FieldFinding]
+
+
+class DescriptionFault(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a description, where it is."""
+
+    field: str
+    """A field of the description or, where `item` says which, of an item; empty where it is of the whole."""
+    item: int | None
+    """The place among the items, from 0."""
+    code: str
+    problem: str
+    remedy: str
+
+
+class ResourceTrial(msgspec.Struct, frozen=True):
+    """What would become of a description if it were put now. Nothing of it is kept."""
+
+    resource: str
+    outcome: Literal["added", "changed", "unchanged", "announced", "refused"]
+    reviewed: bool
+    """Whether it would become a draft to be reviewed, instead of coming into force."""
+    code: str
+    """The code that it has, or would be given; empty where it cannot be told."""
+    grade: int
+    faults: list[DescriptionFault]
+    changes: list[Change]
+    earliest: date | None
+    """Where the change breaks what others use: the first day on which it may come into force."""
+    findings: list[FieldFinding]
+    """Items that it does not answer for and that others share already (no second collection)."""
 
 
 class GraphLine(msgspec.Struct, frozen=True):

@@ -3,10 +3,10 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from litestar import Request, delete, get, put
+from litestar import Request, delete, get, post, put
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from cityloom.catalogue.api import datasets, messages, resources, search
+from cityloom.catalogue.api import datasets, messages, resources, search, trials
 from cityloom.catalogue.contracts import (
     Announced,
     Diff,
@@ -18,6 +18,7 @@ from cityloom.catalogue.contracts import (
     Resource,
     ResourceId,
     ResourcePage,
+    ResourceTrial,
     ResourceWish,
     Revision,
 )
@@ -92,6 +93,22 @@ def put_resource(
     ctx = identity.open_context(request)
     resources.put(ctx, resource, data, effective_on, reason)
     return resources.find(ctx, resource)
+
+
+@post(
+    "/api/catalogue/resources/{resource:str}/trials",
+    tags=TAGS,
+    summary="Try a description before it is put",
+    description="Everything that is wrong with it, each at its field and with the remedy; what it would change, and whether "
+    "that breaks what others use; which of its items others share already. Nothing is kept.",
+    status_code=200,
+    sync_to_thread=True,
+)
+def post_trial(
+    request: AnyRequest, resource: FromPath[ResourceId], data: JSONBody[ResourceWish], effective_on: EffectiveOn = None
+) -> ResourceTrial:
+    """Whoever may put it may try it."""
+    return trials.attempt(identity.open_context(request), resource, data, effective_on)
 
 
 @delete(
@@ -205,6 +222,6 @@ def list_sources(request: AnyRequest, subject: FromQuery[str] = "") -> list[Item
 
 
 ROUTES = [
-    list_resources, list_facets, get_resource, put_resource, retire_resource, delete_announcement, list_revisions, get_diff,
+    list_resources, list_facets, get_resource, put_resource, post_trial, retire_resource, delete_announcement, list_revisions, get_diff,
     get_lineage, put_following, delete_following, list_notices, list_messages, list_sources,
 ]  # fmt: skip

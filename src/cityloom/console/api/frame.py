@@ -1,6 +1,7 @@
 """What stands around every page."""
 
-from cityloom.appraisal.api import parties
+from cityloom.appraisal.api import appeals, filings, parties
+from cityloom.catalogue.api import drafts
 from cityloom.console.contracts import Frame
 from cityloom.kernel.context import Context
 from cityloom.quality.api import tickets
@@ -10,5 +11,14 @@ from cityloom.sharing.api import requests
 
 def frame(ctx: Context) -> Frame:
     """The city and its flows. For whoever is signed in."""
-    flows = (*requests.flows(ctx), tickets.definition(ctx))
-    return Frame(ctx.packs.named(ctx.settings.city).manifest.title, flows, states.kept(ctx), parties.sees_all(ctx))
+    flows = (
+        *requests.flows(ctx), tickets.definition(ctx), drafts.definition(ctx), filings.definition(ctx),
+        appeals.definition(ctx),
+    )  # fmt: skip
+    return Frame(
+        city=ctx.packs.named(ctx.settings.city).manifest.title,
+        flows=flows,
+        registers=states.kept(ctx),
+        appraises=parties.sees_all(ctx),
+        reviewed=drafts.needed(ctx),
+    )

@@ -324,10 +324,16 @@ def _joined(place: Place, row: ClaimRow, shown: Sequence[sights.Shown]) -> Said:
     """What several grants show of one record together; masked is what none of them shows whole."""
     fields: dict[str, Any] = {}
     masked: set[str] = set()
+    grants: dict[str, str] = {}
     for each in sorted(shown, key=lambda one: len(one.masked), reverse=True):
         masked = (masked | (each.masked & each.fields.keys())) - (each.fields.keys() - each.masked)
-        fields |= {name: value for name, value in each.fields.items() if name not in fields or name not in each.masked}
-    return Said(place.feed, source_of(row, place.facts), fields, frozenset(masked))
+        new = {name: value for name, value in each.fields.items() if name not in fields or name not in each.masked}
+        fields |= new
+        grants |= dict.fromkeys(new, each.grant.id)
+    known = all(name in fields and name not in masked for name in place.facts.key)
+    return Said(
+        place.feed, source_of(row, place.facts), fields, frozenset(masked), key_parts(row.key) if known else (), grants
+    )  # fmt: skip
 
 
 def _reading(draft: Draft) -> NewReading:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from cityloom.exchange.api import excerpts
-from cityloom.exchange.contracts import key_text
+from cityloom.exchange.contracts import key_parts, key_text
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import EVERY_ORGANISATION, PLATFORM, Scope, Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound
@@ -28,6 +28,7 @@ from cityloom.registers.contracts import (
     Ruling,
     Scored,
     Sign,
+    SourceRecord,
     Split,
     Undo,
 )
@@ -68,12 +69,7 @@ def _evidence(ctx: Context, tx: Transaction, register: Register, row: DoubtRow) 
     sides: list[list[Said]] = [[], []]
     feeds = {each.number: each for each in feed_store.known(tx, row.register)}
     for claim in claim_store.of_entities(tx, [row.left_entity, row.right_entity], [None, None]):
-        feed = feeds[claim.feed]
-        declared = next(
-            each for each in register.sources if (each.dataset, each.role or "") == (feed.dataset, feed.role)
-        )
-        source = source_of(claim, excerpts.facts(ctx, feed.dataset))
-        sides[claim.place].append(Said(declared, source, msgspec.json.decode(claim.record, type=dict[str, Any])))
+        sides[claim.place].append(_said_of(ctx, register, feeds[claim.feed], claim))
     titles = {each.name: each.title for each in register.identifiers}
     found = survivorship.evidence(register, sides[0], sides[1], titles, ctx.language)
     signs = {each.field: each for each in msgspec.json.decode(row.signs, type=tuple[Sign, ...])}
@@ -206,6 +202,47 @@ def _move(
         into=ids.show(declared, new.into_entity), records=len(records),
     )  # fmt: skip
     return decision
+
+
+def sources(ctx: Context, register: str, id: str) -> list[SourceRecord]:
+    """The records that an entity is made of, by dataset and key. Right `registers.steward`; a reading, and kept as one.
+
+    Raises NotFound `registers.record_unknown`, `registers.entity_empty`.
+    """
+    declared = register_of(ctx, register)
+    entity = ids.read(spec.registers(ctx.packs), register, id)
+    with ctx.parts.db.begin(Scope(EVERY_ORGANISATION, ctx.principal.name)) as tx:
+        feeds = {row.number: row for row in feed_store.known(tx, register)}
+        found: dict[tuple[str, str], SourceRecord] = {}
+        for claim in claim_store.of_entities(tx, [entity], [None]):
+            said = _said_of(ctx, declared, feeds[claim.feed], claim)
+            found[said.source.dataset, claim.key] = SourceRecord(
+                said.source.dataset, said.source.keeper, key_parts(claim.key), claim.since, claim.delivery,
+                survivorship.statements(declared, said, ctx.language),
+            )  # fmt: skip
+        if not found:
+            raise NotFound("registers.entity_empty", id=id)
+        fields = sorted({each.field for record in found.values() for each in record.says})
+        _keep_sources(ctx, tx, declared, register, entity, tuple(fields))
+    return [found[key] for key in sorted(found)]
+
+
+def _said_of(ctx: Context, register: Register, feed: feed_store.FeedRow, claim: claim_store.ClaimRow) -> Said:
+    declared = next(each for each in register.sources if (each.dataset, each.role or "") == (feed.dataset, feed.role))
+    source = source_of(claim, excerpts.facts(ctx, feed.dataset))
+    return Said(declared, source, msgspec.json.decode(claim.record, type=dict[str, Any]))
+
+
+def _keep_sources(
+    ctx: Context, tx: Transaction, declared: Register, register: str, entity: int, fields: tuple[str, ...]
+) -> None:
+    numbers, shown = claim_store.reading_ids(tx, 1), ids.show(declared, entity)
+    reading = NewReading(
+        register, entity, ctx.principal.organisation, ctx.principal.name, PURPOSE, f"sources-{shown}", fields,
+        ctx.request,
+    )  # fmt: skip
+    position = ctx.record(tx, "registers.sources_read", f"entity:{shown}", fields=fields)
+    claim_store.keep_readings(tx, numbers, [reading], position, ctx.clock.now())
 
 
 def split(ctx: Context, register: str, wish: Split) -> Decision:

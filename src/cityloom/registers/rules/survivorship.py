@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from cityloom.kernel.words import Text
-from cityloom.registers.contracts import Evidence, FieldValue, Source, Value
+from cityloom.registers.contracts import Disputable, Evidence, FieldValue, Source, Statement, Value
 from cityloom.registers.spec import Feed, Field, Register
 
 Authorities = Mapping[str, frozenset[str]]
@@ -21,6 +21,10 @@ class Said(msgspec.Struct, frozen=True):
     fields: Mapping[str, Any]
     """By the dataset's names; what is not shown is not here."""
     masked: frozenset[str] = frozenset()
+    key: tuple[str, ...] = ()
+    """Of the record in its dataset; empty where the reader may not know it."""
+    grants: Mapping[str, str] = {}
+    """The grant that shows each field."""
 
 
 class _Claimed(msgspec.Struct, frozen=True):
@@ -43,7 +47,7 @@ def record(register: Register, said: Sequence[Said], authorities: Authorities, l
             found.append(
                 FieldValue(
                     field.name, field.title.of(language), first.value.value, first.value.source, first.value.authority,
-                    len(open_values) <= 1, tuple(each.value for each in others),
+                    len(open_values) <= 1, tuple(each.value for each in others), first.value.dispute,
                 )
             )  # fmt: skip
     return tuple(found)
@@ -60,14 +64,29 @@ def _claimed(register: Register, field: Field, said: Sequence[Said], authorities
         authority = name in authorities.get(each.feed.dataset, frozenset())
         masked = name in each.masked
         rank = (masked, not authority, order.index(each.feed.dataset))
-        found.append(_Claimed(rank, Value(value, each.source, authority), masked))
+        found.append(_Claimed(rank, Value(value, each.source, authority, _dispute(each, name)), masked))
     found.sort(key=lambda each: each.value.source.known_since, reverse=True)
     found.sort(key=lambda each: each.rank)  # stable: of one rank the newest comes first
     return found
 
 
+def _dispute(said: Said, name: str) -> Disputable | None:
+    """Where a value came by a grant and its record is known, it can be disputed."""
+    if not said.key or name not in said.grants:
+        return None
+    return Disputable(said.key, name, said.grants[name], name not in said.masked)
+
+
 def _comparable(value: Any) -> Any:
     return value if not isinstance(value, str) else "".join(value.split()).upper()
+
+
+def statements(register: Register, said: Said, language: str) -> tuple[Statement, ...]:
+    """What one source record says of the fields of the register."""
+    held = ((field, _value(field, said)) for field in register.fields)
+    return tuple(
+        Statement(field.name, field.title.of(language), str(value)) for field, value in held if value is not None
+    )
 
 
 def conflicts(register: Register, said: Sequence[Said], authorities: Authorities) -> list[tuple[Field, Said, Said]]:

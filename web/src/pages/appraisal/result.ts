@@ -1,3 +1,4 @@
+import type { LocationQuery } from "vue-router";
 import { api, of, type Schema } from "@/api/client";
 
 /** Which result is looked at: one that was published, or what the logs come to now for a period. */
@@ -51,12 +52,57 @@ export function ranking(source: Source): Promise<Schema["Ranking"]> {
     : of(api.GET("/api/appraisal/ranking", { params: { query: { start, end } } }));
 }
 
-/** The place of the console that shows what an evidence row names; none where there is only the door for programs. */
+export function matrix(source: Source): Promise<Schema["Matrix"]> {
+  const { publication: id, revision, start, end } = source;
+  return id
+    ? of(api.GET("/api/appraisal/publications/{id}/matrix", { params: { path: { id }, query: { revision } } }))
+    : of(api.GET("/api/appraisal/matrix", { params: { query: { start, end } } }));
+}
+
+const local = (moment: Date) =>
+  [moment.getFullYear(), moment.getMonth() + 1, moment.getDate()]
+    .map((part) => String(part).padStart(2, "0"))
+    .join("-");
+
+/** The result that an address names; else what the logs come to this year. */
+export function sourceOf(query: LocationQuery): Source {
+  const said = (name: string) => String(query[name] ?? "");
+  const today = new Date();
+  return {
+    publication: said("publication"),
+    revision: Number(said("revision") || 0),
+    start: said("start") || `${today.getFullYear()}-01-01`,
+    end: said("end") || local(today),
+  };
+}
+
+/** The place of the console that shows what an evidence row names; none for a kind that it does not know. */
 export function placeOf(row: Schema["EvidencePage"]["rows"][number]): string {
   const parts = row.href.split("?")[0]?.split("/") ?? [];
-  if (row.kind === "resource") return `/catalogue/${encodeURIComponent(row.id)}`;
-  if (row.kind === "request") return `/requests/${encodeURIComponent(row.id)}`;
-  if (row.kind === "delivery" || row.kind === "deadline")
-    return ["/deliveries", parts[4], ...(row.kind === "delivery" ? [encodeURIComponent(row.id)] : [])].join("/");
-  return "";
+  const id = encodeURIComponent(row.id);
+  const days = row.href.split("?")[1] ?? "";
+  switch (row.kind) {
+    case "resource":
+      return `/catalogue/${id}`;
+    case "request":
+      return `/requests/${id}`;
+    case "grant":
+      return `/grants/${id}`;
+    case "ticket":
+      return `/tickets/${id}`;
+    case "delivery":
+      return `/deliveries/${parts[4] ?? ""}/${id}`;
+    case "deadline":
+      return `/deliveries/${parts[4] ?? ""}`;
+    case "quality":
+      return `/quality/${id}?${days}`;
+    case "demand":
+      return `/catalogue/demands#${id}`;
+    case "filing":
+      return `/appraisal/filings/${id}`;
+    case "appeal":
+      return `/appraisal/appeals/${id}`;
+    default:
+      return "";
+  }
 }
