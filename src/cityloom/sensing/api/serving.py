@@ -143,7 +143,7 @@ class Server(msgspec.Struct, frozen=True):
         if value is None:
             return Answer(204)
         if address.value:
-            return Answer(body=formats.plain(value), media="text/plain; charset=utf-8")
+            return Answer(body=formats.plain(value), media=formats.TEXT)
         return encoded({address.inner[-1]: value})
 
     def several(self, asking: Asking, address: Address, query: Query) -> Answer:
@@ -155,7 +155,7 @@ class Server(msgspec.Struct, frozen=True):
         asked = shower.asked(address.kind, query, parents)
         if address.counted:
             total = sum(reading.counts(self.tx, asked).values())
-            return Answer(body=str(total).encode(), media="text/plain; charset=utf-8")
+            return Answer(body=str(total).encode(), media=formats.TEXT)
         rows = reading.page(self.tx, asked)
         page, answer = rows[: query.size], Document()
         if query.count:
@@ -185,6 +185,7 @@ class Server(msgspec.Struct, frozen=True):
     def post(self, asking: Asking) -> Answer:
         address = self.writable(asking)
         if address.single:
+            self.found(address, len(address.steps))  # what one may not see is not there, whatever was meant with it
             raise BadRequest("sensing.set_needed", path=asking.path[:120])
         parents = self.parents(address)
         given = self.given(address, parents)

@@ -47,6 +47,7 @@ Node = Literal | Geometry | Path | Call
 COMPARISONS = ("eq", "ne", "gt", "ge", "lt", "le")
 LEVELS: tuple[tuple[str, ...], ...] = (("or",), ("and",), (*COMPARISONS, "in"), ("add", "sub"), ("mul", "div", "mod"))
 """Operators from the weakest to the strongest. `not` takes a comparison, as clients write it: `not result lt 1`."""
+RESERVED = {word for level in LEVELS for word in level} | {"not"}
 ARITIES: dict[str, tuple[int, ...]] = {
     "substringof": (2,), "endswith": (2,), "startswith": (2,), "length": (1,), "indexof": (2,), "substring": (2, 3),
     "tolower": (1,), "toupper": (1,), "trim": (1,), "concat": (2,), "year": (1,), "month": (1,), "day": (1,), "hour": (1,),
@@ -196,7 +197,7 @@ class _Parser:
             found = self.level(0, depth + 1)
             self.must(")")
             return found
-        if word.kind in ("end", "mark"):
+        if word.kind in ("end", "mark") or (word.kind == "name" and word.text in RESERVED):
             raise wrong(self.text, word.position)
         self.place += 1
         if word.kind != "name":

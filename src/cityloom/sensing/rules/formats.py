@@ -13,7 +13,7 @@ from cityloom.sensing.rules import results, times
 from cityloom.sensing.rules.model import ENTITIES, Type
 from cityloom.sensing.rules.queries import Query
 
-CSV, GEOJSON = "text/csv; charset=utf-8", "application/geo+json"
+CSV, GEOJSON, TEXT = "text/csv", "application/geo+json", "text/plain"
 COMPONENTS = ("id", "phenomenonTime", "resultTime", "result", "resultQuality", "validTime", "parameters")
 MISSING = object()
 Document = Mapping[str, Any]
