@@ -173,6 +173,8 @@ class Atom:
             raise terms.mismatch("observedArea")
         if found.type in (Type.json, Type.shape, Type.result):
             column = f"{alias}.{found.column}"
+            if kind is Kind.things and rest == tables.INDEXED:
+                return Term(f"{alias}.{rest[1]}", "text")
             return Term(
                 f"({column} #> {self.compiler.bound(list(rest[1:]), '::text[]')})" if rest[1:] else column, "json"
             )

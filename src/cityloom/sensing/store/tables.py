@@ -35,6 +35,8 @@ PLACES: dict[Kind, Place] = {
     Kind.observations: _plain("sensing.observations"),
     Kind.features: _plain("sensing.features"),
 }
+INDEXED = ("properties", "district")
+"""The one property of Things that has a column, and an index, of its own: by districts a city is looked at."""
 STREAMS = (Kind.datastreams, Kind.multi_datastreams)
 BOX = ("west", "south", "east", "north")
 
