@@ -25,9 +25,9 @@ from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import Timers
 from cityloom.quality.api import following, scores
 from cityloom.registers.api import following as registers
-from cityloom.sensing.api import upkeep as sensing
 from cityloom.sharing.api import projections
 from cityloom.topics.api import counting
+from hostile.sensed import sense
 from sharing import sharing_kit
 from sharing.sharing_kit import Town
 
@@ -118,19 +118,6 @@ BATCH = {
             "consent": {"by": "kilo1", "reference": "kilo-form", "given_at": "2026-03-01T00:00:00Z"},
         }
     ]
-}  # fmt: skip
-SENSED = b'{"name": "kilo station", "description": "kilo"}'
-STATION = {
-    "name": "kilo station", "description": "kilo",
-    "Locations": [{
-        "name": "kilo roof", "description": "kilo", "encodingType": "application/geo+json",
-        "location": {"type": "Point", "coordinates": [114, 22]},
-    }],
-    "Datastreams": [{
-        "name": "kilo", "description": "kilo", "observationType": "kilo", "unitOfMeasurement": {}, "Observations": [{"result": 1}],
-        "Sensor": {"name": "kilo", "description": "kilo", "encodingType": "text", "metadata": "kilo"},
-        "ObservedProperty": {"name": "kilo", "description": "kilo", "definition": "kilo"},
-    }],
 }  # fmt: skip
 WHY = "kilo knows"
 PLATFORM = "- {code: data, title: {en: Data Bureau, zh: 数据局}, kind: platform}\n"
@@ -236,7 +223,7 @@ def own(town: Town) -> Owned:
     town.clock.turn(days=11)
     tell(town)
     shown = entrances.add_certificate(town.platform, "data", certificate("old"))
-    sensed = _sense(town)
+    sensed = sense(town, rightful(town, "civil"))
     holder = person(town, "kilo.chen", "civil", Role.data_officer)
     made = tokens.make(town.platform, TokenWish("kilo", ("sharing.use",)), holder.name)
     return Owned(town, {
@@ -257,24 +244,6 @@ def own(town: Town) -> Owned:
         ("facts", "list"): "kilo_aid", ("asked", "id"): asked_facts, ("asked-about", "register"): "person",
         ("{indicator}", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people, **sensed,
     }, _catalogue(town), holder)  # fmt: skip
-
-
-def _sense(town: Town) -> dict[tuple[str, str], str]:
-    """Devices of civil: for each version one that is read and changed, one to add to, and one to remove."""
-    headers, found = rightful(town, "civil"), {}
-    for version in ("v1.0", "v1.1"):
-        made = []
-        for _ in range(3):
-            answer = town.client.post("/v1.1/Things", json=STATION, headers=headers)
-            assert answer.status_code == 201, answer.text
-            made.append(answer.json()["@iot.id"])
-        streams = town.client.get(f"/v1.1/Things({made[1]})/Datastreams", headers=headers).json()["value"]
-        found[version, "path"] = f"Things({made[0]})"
-        found[f"POST /{version}/{{path}}", "{path}"] = f"Datastreams({streams[0]['@iot.id']})/Observations"
-        found[f"DELETE /{version}/{{path}}", "{path}"] = f"Things({made[2]})"
-        found["things", "id"] = str(made[0])
-    sensing.make_days(town.platform)
-    return found
 
 
 def certificate(name: str) -> str:

@@ -28,11 +28,11 @@ from hostile.hostile_kit import (
     RELEASE,
     RESOURCE,
     ROWS,
-    SENSED,
     TICKET,
     Owned,
     certificate,
 )
+from hostile.sensed import SENSED
 from sharing.sharing_kit import wish
 
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")

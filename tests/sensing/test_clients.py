@@ -38,7 +38,9 @@ def test_frost_client(town: City) -> None:
 
 def _entities(service: Any) -> Any:
     unit = fsc.UnitOfMeasurement(name="degree", symbol="°C", definition="ucum:Cel")
-    where = fsc.Location(name="here", description="here", encoding_type="application/geo+json", location=Point((114.0, 22.5)))
+    where = fsc.Location(
+        name="here", description="here", encoding_type="application/geo+json", location=Point((114.0, 22.5))
+    )
     thing = fsc.Thing(name="frost", description="made by a client", locations=[where])
     service.create(thing)
     sensor = fsc.Sensor(name="s", description="s", encoding_type="application/pdf", metadata="m")
@@ -68,7 +70,9 @@ def _observations(service: Any, stream: Any) -> None:
     values.datastream = stream
     values.components = {values.Property.PHENOMENON_TIME, values.Property.RESULT}
     for number in range(3, 250):
-        values.add_observation(fsc.Observation(result=number, phenomenon_time="2026-03-02T00:00:00Z", datastream=stream))
+        values.add_observation(
+            fsc.Observation(result=number, phenomenon_time="2026-03-02T00:00:00Z", datastream=stream)
+        )
     document = DataArrayDocument()
     document.add_data_array_value(values)
     service.observations().create(document)

@@ -56,7 +56,7 @@ def results(door: Door, stream: int, expression: str, of: str = "result") -> lis
 
 NUMBERS: dict[str, list[int]] = {
     "result eq 3": [3], "result ne 3": [0, 1, 2, 4, 5, 6, 7, 8, 9], "result gt 7": [8, 9], "result ge 7": [7, 8, 9],
-    "result lt 2": [0, 1], "result le 2": [0, 1, 2], "result gt '7'": [8, 9], "3 lt result and result lt 5": [4],
+    "result lt 2": [0, 1], "result le 2": [0, 1, 2], "result gt '7'": [8, 9], "result lt '10'": [0, 1], "3 lt result and result lt 5": [4],
     "result eq 2 or result eq 4": [2, 4], "result eq 2 and result eq 1 or result eq 1": [1],
     "result eq 1 or result eq 2 and result eq 1": [1], "(result eq 1 or result eq 2) and result eq 1": [1],
     "not result lt 1 and not result gt 1": [1], "not (result lt 8)": [8, 9], "result add 1 eq 3": [2],
@@ -175,6 +175,7 @@ def test_orders(town: City, ids: dict[str, int]) -> None:
     assert civil.names(f"{of}?$orderby=result desc&$top=2", "result") == [9, 8]
     assert civil.names(f"{of}?$orderby=result mod 3,result desc&$top=4", "result") == [9, 6, 3, 0]
     things = "Things?$filter=startswith(name,'thing')&$orderby="
+    assert civil.names(things + "properties/floor desc&$top=2") == ["thing 3", "thing 2"]
     assert civil.names(things + "Locations/name desc") == [f"thing {n}" for n in (3, 2, 1, 0)]
     assert civil.names(things + quote("geo.distance(Locations/location,geography'POINT(2 10)'),name")) == [
         f"thing {n}" for n in (2, 1, 3, 0)

@@ -78,6 +78,8 @@ class Compiler:
             return [f"({inner}){end}"]
         if found.sort == "result":
             return [f"{found.sql}{end}", f"({found.end} #>> '{{}}'){end}"]
+        if found.sort == "json":
+            return [f"{terms.number(found, '$orderby')}{end}", f'{terms.text(found)} COLLATE "C"{end}']
         return [f"{found.sql}{end}"]
 
 
