@@ -25,7 +25,7 @@ from scratch import Scratch
 
 PACKAGES = (
     "cityloom.kernel", "cityloom.identity", "cityloom.operation", "cityloom.catalogue", "cityloom.exchange",
-    "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.facts",
+    "cityloom.sensing", "cityloom.sharing", "cityloom.quality", "cityloom.addresses", "cityloom.registers", "cityloom.facts",
     "cityloom.topics", "cityloom.indicators", "cityloom.maps", "cityloom.appraisal", "cityloom.console",
 )  # fmt: skip
 TEMPLATE = "migrated"

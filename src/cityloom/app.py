@@ -34,6 +34,7 @@ from cityloom.operation import api as operation
 from cityloom.operation.module import MODULE as OPERATION
 from cityloom.quality.module import MODULE as QUALITY
 from cityloom.registers.module import MODULE as REGISTERS
+from cityloom.sensing.module import MODULE as SENSING
 from cityloom.sharing.module import MODULE as SHARING
 from cityloom.topics.module import MODULE as TOPICS
 
@@ -130,6 +131,7 @@ MODULES: tuple[Module, ...] = (
     OPERATION,
     CATALOGUE,
     EXCHANGE,
+    SENSING,
     SHARING,
     QUALITY,
     ADDRESSES,

@@ -27,6 +27,7 @@ from cityloom.quality.api import following, scores
 from cityloom.registers.api import following as registers
 from cityloom.sharing.api import projections
 from cityloom.topics.api import counting
+from hostile.sensed import sense
 from sharing import sharing_kit
 from sharing.sharing_kit import Town
 
@@ -222,6 +223,7 @@ def own(town: Town) -> Owned:
     town.clock.turn(days=11)
     tell(town)
     shown = entrances.add_certificate(town.platform, "data", certificate("old"))
+    sensed = sense(town, rightful(town, "civil"))
     holder = person(town, "kilo.chen", "civil", Role.data_officer)
     made = tokens.make(town.platform, TokenWish("kilo", ("sharing.use",)), holder.name)
     return Owned(town, {
@@ -240,7 +242,7 @@ def own(town: Town) -> Owned:
         ("indicators", "indicator"): "population", ("addresses", "code"): DOOR,
         ("topics", "topic"): "people", ("days", "day"): counted.isoformat(),
         ("facts", "list"): "kilo_aid", ("asked", "id"): asked_facts, ("asked-about", "register"): "person",
-        ("{indicator}", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people,
+        ("{indicator}", "id"): "kilo-count", ("filings", "id"): "kilo-filing", ("appeals", "id"): "kilo-appeal", **people, **sensed,
     }, _catalogue(town), holder)  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from hostile.hostile_kit import (
     Owned,
     certificate,
 )
+from hostile.sensed import SENSED
 from sharing.sharing_kit import wish
 
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
@@ -71,7 +72,7 @@ OPEN = {
     "GET /api/appraisal/publications/{id}/ranking", "GET /api/registers", "GET /api/registers/{register}",
     "GET /api/addresses/library", "GET /api/maps", "GET /api/maps/areas", "GET /api/indicators",
     "GET /api/maps/tiles/{level}/{zoom}/{column}/{row}",
-    "GET /api/topics", "GET /api/topics/{topic}", "GET /api/topics/{topic}/days/{day}",
+    "GET /v1.0", "GET /v1.1", "GET /api/topics", "GET /api/topics/{topic}", "GET /api/topics/{topic}/days/{day}",
 }  # fmt: skip
 """What exists, and what was published, is no secret between departments, and made-up records are nobody's: any account
 reads these."""
@@ -164,6 +165,11 @@ FILES: Mapping[str, tuple[str, bytes]] = {
     "PUT /api/exchange/datasets/{dataset}/deliveries/{delivery_id}": ("text/csv", ROWS.encode()),
     "POST /api/exchange/datasets/{dataset}/trials": ("text/csv", ROWS.encode()),
     "POST /api/sharing/grants/{id}/batches": ("text/csv", b"id\nkilo1\n"),
+    **{
+        f"{method} /v1.{version}/{{path}}": ("application/json", content)
+        for version in (0, 1)
+        for method, content in (("PUT", SENSED), ("PATCH", SENSED), ("POST", b'{"result": 1}'))
+    },
 }
 """Routes whose body is a file; the catalogue's own are the town's, handed in again with a change (`own`)."""
 BODIES: Mapping[str, Any] = {
@@ -202,6 +208,7 @@ BODIES: Mapping[str, Any] = {
     "MatchWish": {"texts": ["Kilo路"]},
     "Batch": BATCH,
     "RecordAsked": {"dataset": "resident", "key": ["kilo1"]},
+    "Clearance": {"public": False},
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""
@@ -264,7 +271,7 @@ def _address(route: str, path: str, names: Mapping[tuple[str, str], str]) -> tup
     parts, named, before = [], [], ""
     for part in path.split("/"):
         if part.startswith("{") and route not in PUBLIC:
-            key = (before, part.strip("{}"))
+            key = (route, part) if (route, part) in names else (before, part.strip("{}"))
             if key not in names:
                 raise LookupError(f"no thing of another organisation for {part} of {route}")
             named.append(names[key])
@@ -278,7 +285,7 @@ def _address(route: str, path: str, names: Mapping[tuple[str, str], str]) -> tup
 def _query(route: str, path: str, handler: HTTPRouteHandler) -> dict[str, Any]:
     found = {}
     for name, parameter in handler.parsed_fn_signature.parameters.items():
-        if name in ("request", "data", "state") or f"{{{name}}}" in path:
+        if name in ("request", "data", "state", "body") or f"{{{name}}}" in path:
             continue
         if name in QUERY:
             found[name] = QUERY[name]

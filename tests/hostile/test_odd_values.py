@@ -53,7 +53,7 @@ def in_addresses(call: Call, document: dict[str, Any]) -> Iterator[Call]:
             if parameter["in"] == "query":
                 yield msgspec.structs.replace(call, params={**call.params, name: odd})
             elif odd not in ("..", "../.."):  # which a client takes out of the address itself
-                real = call.url.split("/")
+                real = call.url.split("/", len(parts) - 1)  # the last may have several parts
                 pairs = zip(parts, real, strict=True)
                 url = "/".join(quote(odd, safe="") if part == f"{{{name}}}" else was for part, was in pairs)
                 yield msgspec.structs.replace(call, url=url)

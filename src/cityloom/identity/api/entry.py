@@ -60,6 +60,8 @@ def _of_token(
     row = known.get(secret.id) if secret else None
     if secret is None or row is None or not tokens.same(row.hash, secret.hash):
         return Unauthorised("identity.token_refused")
+    if secret.account not in ("", row.account):
+        return Unauthorised("identity.token_refused")
     if not row.active or not tokens.usable(row.expires_at, row.revoked_at, now):
         return Unauthorised("identity.token_refused")
     ends = dict(zip(row.fingerprints, row.ends, strict=True))

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from base64 import b64decode
 from datetime import datetime, timedelta
 
 import msgspec
@@ -29,6 +30,8 @@ class TokenSecret(msgspec.Struct, frozen=True):
 
     id: str
     secret: str
+    account: str = ""
+    """Whose it must be, where that was said."""
 
     @property
     def text(self) -> str:
@@ -46,10 +49,25 @@ def new_token() -> TokenSecret:
 
 
 def parse_token(authorization: str) -> TokenSecret | None:
-    """The token of an Authorization header `Bearer ctl_…` (RFC 6750 2.1); None if it is no such thing."""
+    """The token of an Authorization header `Bearer ctl_…` (RFC 6750 2.1), or `Basic` with the account as user and the
+    token as password (RFC 7617); None if it is no such thing."""
     scheme, _, text = authorization.partition(" ")
-    found = TOKEN.fullmatch(text.strip()) if scheme.lower() == "bearer" else None
-    return TokenSecret(found[1], found[2]) if found else None
+    account = ""
+    if scheme.lower() == "basic":
+        account, text = _basic(text.strip())
+        if not account:
+            return None
+    found = TOKEN.fullmatch(text.strip()) if scheme.lower() in ("bearer", "basic") else None
+    return TokenSecret(found[1], found[2], account) if found else None
+
+
+def _basic(text: str) -> tuple[str, str]:
+    """User and password; two empty texts if it is no such thing."""
+    try:
+        user, _, password = b64decode(text, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return user, password
 
 
 def new_session() -> str:

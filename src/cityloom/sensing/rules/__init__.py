@@ -1,0 +1,1 @@
+"""Decisions of sensing, without I/O."""

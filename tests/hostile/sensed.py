@@ -1,0 +1,38 @@
+"""Devices of civil, which everybody tries who has no business with them."""
+
+from collections.abc import Mapping
+
+from cityloom.sensing.api import upkeep as sensing
+from sharing.sharing_kit import Town
+
+SENSED = b'{"name": "kilo station", "description": "kilo"}'
+STATION = {
+    "name": "kilo station", "description": "kilo",
+    "Locations": [{
+        "name": "kilo roof", "description": "kilo", "encodingType": "application/geo+json",
+        "location": {"type": "Point", "coordinates": [114, 22]},
+    }],
+    "Datastreams": [{
+        "name": "kilo", "description": "kilo", "observationType": "kilo", "unitOfMeasurement": {}, "Observations": [{"result": 1}],
+        "Sensor": {"name": "kilo", "description": "kilo", "encodingType": "text", "metadata": "kilo"},
+        "ObservedProperty": {"name": "kilo", "description": "kilo", "definition": "kilo"},
+    }],
+}  # fmt: skip
+
+
+def sense(town: Town, headers: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Devices of civil: for each version one that is read and changed, one to add to, and one to remove."""
+    found: dict[tuple[str, str], str] = {}
+    for version in ("v1.0", "v1.1"):
+        made = []
+        for _ in range(3):
+            answer = town.client.post("/v1.1/Things", json=STATION, headers=dict(headers))
+            assert answer.status_code == 201, answer.text
+            made.append(answer.json()["@iot.id"])
+        streams = town.client.get(f"/v1.1/Things({made[1]})/Datastreams", headers=dict(headers)).json()["value"]
+        found[version, "path"] = f"Things({made[0]})"
+        found[f"POST /{version}/{{path}}", "{path}"] = f"Datastreams({streams[0]['@iot.id']})/Observations"
+        found[f"DELETE /{version}/{{path}}", "{path}"] = f"Things({made[2]})"
+        found["things", "id"] = str(made[0])
+    sensing.make_days(town.platform)
+    return found
