@@ -60,9 +60,7 @@ def answer(asked: Frame, cn: Answer, result: Readiness | Outcome | None = None) 
     return write((*head, ("Flag", str(_VERSION_BITS[asked.version]))), tuple((each,) for each in items))
 
 
-def command(
-    qn: str, st: str, cn: str, password: str, mn: str, items: Items = (), version: Version = 2017
-) -> bytes:
+def command(qn: str, st: str, cn: str, password: str, mn: str, items: Items = (), version: Version = 2017) -> bytes:
     """A request to a device, which must answer it."""
     head = (("QN", qn), ("ST", st), ("CN", cn), ("PW", password), ("MN", mn), ("Flag", str(_VERSION_BITS[version] | 1)))
     return write(head, items)

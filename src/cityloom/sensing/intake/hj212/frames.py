@@ -17,7 +17,7 @@ Version = Literal[2005, 2017, 2025]
 Pair = tuple[str, str]
 _VERSIONS: dict[int, Version] = {0: 2005, 1: 2017, 2: 2025}
 _HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
-_SYSTEMS = frozenset("21 22 23 24 25 26 27 31 32 33 34 35 36 37 38 39 41 51 52 91".split())
+_SYSTEMS = frozenset(str(each) for each in (*range(21, 28), *range(31, 40), 41, 51, 52, 91))
 _BREAK = b"\r\n"
 
 
@@ -39,6 +39,7 @@ class Frame(msgspec.Struct, frozen=True):
     """One frame, its fields as text. A field that is missing is empty."""
 
     raw: bytes
+    """As it was sent, without the line's end, which may come in a read of its own."""
     qn: str
     st: str
     cn: str
@@ -89,18 +90,16 @@ def feed(buffer: bytes, profile: Profile = LENIENT) -> Fed[Frame]:
             at = start + 1
             continue
         _skip(faults, "garbage", buffer[begin:start])
-        at = begin = _take(buffer, start, cut, frames, faults, profile)
+        at = begin = _take(buffer, start, cut, frames, faults)
     keep = len(buffer) - 1 if buffer.endswith(b"#") else len(buffer)
     _skip(faults, "garbage", buffer[begin : max(begin, keep)])
     return Fed(frames, buffer[max(begin, keep) :], faults)
 
 
-def _take(
-    buffer: bytes, start: int, cut: _Cut, frames: list[Frame], faults: list[Fault], profile: Profile
-) -> int:  # fmt: skip
+def _take(buffer: bytes, start: int, cut: _Cut, frames: list[Frame], faults: list[Fault]) -> int:  # fmt: skip
     if not cut.fault:
         try:
-            frames.append(read(buffer[start : cut.end], cut.segment, cut.deviations, profile))
+            frames.append(read(buffer[start : cut.end].removesuffix(_BREAK), cut.segment, cut.deviations))
         except Unreadable as error:
             faults.append(Fault(error.code, buffer[start : cut.end]))
         return cut.end
@@ -140,7 +139,7 @@ def _by_length(buffer: bytes, start: int, end: int, profile: Profile) -> _Cut:
     after = buffer[end + 4 : end + 6]
     ended = after == _BREAK
     stop = end + 6 if ended else end + 4
-    deviations = () if ended or after in (b"", b"\r") else ("crlf_missing",)
+    deviations: tuple[str, ...] = () if ended or after in (b"", b"\r") else ("crlf_missing",)
     if int(sent, 16) != checksums.hj212(segment):
         if not (profile.wrong_crc and ended):
             return _Cut(b"", stop, fault="crc_wrong")
@@ -175,7 +174,7 @@ def _about(segment: bytes, sent: bytes) -> tuple[str, ...]:
     return found
 
 
-def read(raw: bytes, segment: bytes, deviations: tuple[str, ...] = (), profile: Profile = LENIENT) -> Frame:
+def read(raw: bytes, segment: bytes, deviations: tuple[str, ...] = ()) -> Frame:
     """The fields of a data segment. Raises Unreadable: `content_missing`, `mn_missing`, `cn_missing`, `flag_broken`, `packet_broken`."""
     text, noted = _text(segment)
     head, opened, tail = text.partition("CP=&&")

@@ -72,7 +72,12 @@ def time(text: str) -> datetime | None:
 
 
 def _item(
-    station: str, item: tuple[Pair, ...], start: datetime, end: datetime | None, readings: list[Reading], facts: list[Pair]
+    station: str,
+    item: tuple[Pair, ...],
+    start: datetime,
+    end: datetime | None,
+    readings: list[Reading],
+    facts: list[Pair],
 ) -> set[str]:
     """Adds the values of one item. Its marks hold for every value of the same quantity in it."""
     noted: set[str] = set()

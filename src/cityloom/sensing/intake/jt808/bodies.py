@@ -108,11 +108,11 @@ def registration(message: Message) -> Registration:
     if len(body) <= colour:
         raise Unreadable("body_short")
     province, city = struct.unpack_from(">HH", body)
-    texts, at = [], 4
-    for size in sizes:
-        texts.append(_text(body[at : at + size]))
-        at += size
-    return Registration(province, city, *texts, body[colour], _text(body[colour + 1 :]), year)
+    model, terminal = 4 + sizes[0], 4 + sizes[0] + sizes[1]
+    return Registration(
+        province, city, _text(body[4:model]), _text(body[model:terminal]), _text(body[terminal:colour]), body[colour],
+        _text(body[colour + 1 :]), year,
+    )  # fmt: skip
 
 
 def write_registration(said: Registration) -> bytes:
@@ -122,7 +122,10 @@ def write_registration(said: Registration) -> bytes:
         text.encode(ENCODING)[:size].ljust(size, b"\0") for text, size in zip(texts, _FIELDS[said.year], strict=True)
     )
     return (
-        struct.pack(">HH", said.province, said.city) + padded + bytes((said.plate_colour,)) + said.plate.encode(ENCODING)
+        struct.pack(">HH", said.province, said.city)
+        + padded
+        + bytes((said.plate_colour,))
+        + said.plate.encode(ENCODING)
     )
 
 

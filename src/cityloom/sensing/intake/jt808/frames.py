@@ -78,7 +78,7 @@ def _read(raw: bytes) -> Message | Fault:
         if content.count(_ESCAPE) != content.count(b"\x7d\x01") + content.count(b"\x7d\x02"):
             return Fault("escape_broken", raw)
         content = content.replace(b"\x7d\x02", _MARK).replace(b"\x7d\x01", _ESCAPE)
-    if len(content) < 13:
+    if len(content) < 13 or content[:2] == b"\0\0":  # no message has that number, and zeros have a right checksum
         return Fault("garbage", raw)
     if checksums.exclusive_or(content) != 0:  # the last byte is the checksum of all before it
         return Fault("checksum_wrong", raw)
@@ -140,3 +140,10 @@ def split(
     return [
         write(number, phone, serial + at, part, edition, Packet(at + 1, len(parts))) for at, part in enumerate(parts)
     ]
+
+
+def whole(parts: list[Message]) -> Message:
+    """The message that sub-packets come to: the header of the first, all bodies together."""
+    return msgspec.structs.replace(
+        parts[0], raw=b"".join(each.raw for each in parts), body=b"".join(each.body for each in parts), packet=None
+    )

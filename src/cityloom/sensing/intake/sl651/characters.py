@@ -90,7 +90,7 @@ def _series(draft: reports.Draft, left: Iterator[str], step: timedelta) -> None:
     columns: list[str] = []
     values: list[str] = []
     for token in left:
-        if values or token.upper() == "M" and columns or _DECIMAL.fullmatch(token):
+        if values or (token.upper() == "M" and columns) or _DECIMAL.fullmatch(token):
             values.append(token)
         else:
             columns.append(token)

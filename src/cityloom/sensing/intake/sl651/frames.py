@@ -11,6 +11,7 @@ from cityloom.sensing.intake.framing import Fault, Fed, Packet
 SOH, STX, ETX, EOT, ENQ, ACK, NAK, SYN, ETB, ESC = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x15, 0x16, 0x17, 0x1B
 UP_ENDS = frozenset({ETX, ETB})
 DOWN_ENDS = frozenset({ENQ, ACK, NAK, EOT, ESC})
+_ENDS = UP_ENDS | DOWN_ENDS
 MOST_BODY = 4095
 LONGEST = 1 + 22 + 1 + MOST_BODY + 1 + 4
 """Bytes of a frame; those of the ASCII encoding are the longer ones."""
@@ -99,20 +100,21 @@ def _hex(buffer: bytes, start: int) -> Frame | Fault | None:
         return Fault("garbage", b"")
     body = start + _HEX_HEAD
     end = body + length
-    if len(buffer) < end + 3:
-        return None if len(buffer) <= end or _ends(direction, buffer[end]) else Fault("length_wrong", b"")
-    if not _ends(direction, buffer[end]):
+    if len(buffer) > end and buffer[end] not in _ENDS:
         return Fault("length_wrong", b"")
+    if len(buffer) < end + 3:
+        return None
     raw = buffer[start : end + 3]
     if checksums.modbus(raw[:-2]) != raw[-2] << 8 | raw[-1]:
         return Fault("crc_wrong", raw)
-    upward = direction == 0
+    upward = buffer[end] in UP_ENDS  # some devices turn the addresses and leave the sign of direction
     centre, station = (head[2], head[3:8]) if upward else (head[7], head[2:7])
     skip = 3 if sign == SYN else 0
     packet = _packet(buffer[body : body + skip].hex()) if skip else None
     return Frame(
         raw, "hex", upward, centre, station.hex().upper(), head[8] << 8 | head[9], head[10], packet,
-        buffer[body + skip : end], buffer[end], ("packet_broken",) if skip and packet is None else (),
+        buffer[body + skip : end], buffer[end],
+        _oddities(upward == (direction == 0), skip == 0 or packet is not None),
     )  # fmt: skip
 
 
@@ -129,27 +131,28 @@ def _ascii(buffer: bytes, start: int) -> Frame | Fault | None:
         return Fault("garbage", b"")
     body = start + _ASCII_HEAD
     end = body + length
-    if len(buffer) < end + 5:
-        return None if len(buffer) <= end or _ends(direction, buffer[end]) else Fault("length_wrong", b"")
     sent = buffer[end + 1 : end + 5]
-    if not _ends(direction, buffer[end]) or not _HEX_DIGITS.fullmatch(sent):
+    if (len(buffer) > end and buffer[end] not in _ENDS) or not _HEX_DIGITS.fullmatch(sent):
         return Fault("length_wrong", b"")
+    if len(sent) < 4:
+        return None
     raw = buffer[start : end + 5]
     if checksums.modbus(raw[:-4]) != int(sent, 16):
         return Fault("crc_wrong", raw)
-    upward = direction == 0
+    upward = buffer[end] in UP_ENDS  # some devices turn the addresses and leave the sign of direction
     text = head.decode()
     centre, station = (text[:2], text[2:12]) if upward else (text[10:12], text[:10])
     skip = 6 if sign == SYN else 0
     packet = _packet(buffer[body : body + skip].decode("ascii", "replace")) if skip else None
     return Frame(
         raw, "ascii", upward, int(centre, 16), station.upper(), int(text[12:16], 16), int(text[16:18], 16), packet,
-        buffer[body + skip : end], buffer[end], ("packet_broken",) if skip and packet is None else (),
+        buffer[body + skip : end], buffer[end],
+        _oddities(upward == (direction == 0), skip == 0 or packet is not None),
     )  # fmt: skip
 
 
-def _ends(direction: int, sign: int) -> bool:
-    return sign in (DOWN_ENDS if direction else UP_ENDS)
+def _oddities(direction_right: bool, packet_right: bool) -> tuple[str, ...]:
+    return (() if direction_right else ("direction_wrong",)) + (() if packet_right else ("packet_broken",))
 
 
 def _packet(text: str) -> Packet | None:

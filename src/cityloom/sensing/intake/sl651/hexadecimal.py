@@ -95,7 +95,7 @@ def _element(draft: reports.Draft, body: bytes, at: int) -> int:
         draft.rest = body[at:]
         return len(body)
     if number == STEP and size == 3:
-        return _stepped(draft, body, start, numbers.step(data))
+        return _stepped(draft, body, start + size, _step(draft, data))
     _add(draft, number, data, decimals, timedelta())
     return start + size
 
@@ -106,6 +106,14 @@ def _identifier(body: bytes, at: int) -> tuple[int, int, int]:
     if number == EXTENDED:
         number, at = EXTENDED << 8 | (body[at + 1] if at + 1 < len(body) else 0), at + 1
     return number, body[at + 1] if at + 1 < len(body) else -1, at + 2
+
+
+def _step(draft: reports.Draft, data: bytes) -> timedelta:
+    try:
+        return numbers.step(data)
+    except Unreadable:
+        draft.deviations.add("step_wrong")
+        return timedelta()
 
 
 def _stepped(draft: reports.Draft, body: bytes, at: int, step: timedelta) -> int:
@@ -198,7 +206,9 @@ def series(mnemonic: str, step: timedelta, values: list[float | None]) -> bytes:
     size = max(map(len, data), default=(known.digits + 1) // 2)
     if any(len(each) != size for each in data):
         raise ValueError("values of a series have one length; a negative one does not fit among others")
-    return bytes((STEP, 0x18)) + numbers.write_step(step) + bytes((known.id, size << 3 | known.decimals)) + b"".join(data)
+    return (
+        bytes((STEP, 0x18)) + numbers.write_step(step) + bytes((known.id, size << 3 | known.decimals)) + b"".join(data)
+    )
 
 
 def status(bits: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Tests of devices, their protocols and what is kept of them."""
