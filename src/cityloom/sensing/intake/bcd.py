@@ -1,6 +1,6 @@
 """Binary coded decimals: two digits a byte."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cityloom.sensing.intake.framing import CHINA, Unreadable
 
@@ -39,3 +39,8 @@ def encode(text: str, size: int) -> bytes:
 def stamp(at: datetime, seconds: bool = True) -> str:
     """A moment as YYMMDDhhmmss, or without its seconds, in China standard time."""
     return at.astimezone(CHINA).strftime("%y%m%d%H%M%S" if seconds else "%y%m%d%H%M")
+
+
+def stamp_utc(at: datetime) -> str:
+    """A moment as YYMMDDhhmmss in UTC, as 0x8004 of JT/T 808-2019 has it and nothing else."""
+    return at.astimezone(UTC).strftime("%y%m%d%H%M%S")
