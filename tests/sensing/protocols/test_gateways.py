@@ -170,7 +170,7 @@ def test_commands_are_answered_refused_or_given_up_after_three_tries() -> None:
             items = answers.between(NOW - timedelta(hours=3), NOW)
             before = len(city.batches)
             done, asked = await asyncio.gather(ask("2061", items), _device(line, history))
-            assert asked.items == ((("BeginTime", "20260718080016"), ("EndTime", "20260718110016")),)
+            assert asked.items == ((("BeginTime", "20260718080016"),), (("EndTime", "20260718110016"),))
             assert len(done.frames) == 1
             assert [each.kind for each in city.batches[before:]] == ["2061"]  # what was asked for is kept as well
 

@@ -189,7 +189,7 @@ def test_commands_are_those_of_annex_c() -> None:
     assert answers.command(qn, "32", "1062", "100000", MN, answers.set_realtime_interval(30)) == vectors.hj212()[0]
     assert answers.command(qn, "32", "1000", "123456", MN, answers.set_patience(5, 3)) == vectors.hj212()[1]
     clock = one(answers.command(qn, "32", "1012", "123456", MN, answers.set_time(at, "w01018")))
-    assert clock.items == ((("PolId", "w01018"), ("SystemTime", "20160801085857")),)
+    assert clock.items == ((("PolId", "w01018"),), (("SystemTime", "20160801085857"),))
     assert answers.set_minute_interval(10) == ((("MinInterval", "10"),),)
     for wrong in (29, 3601):
         with pytest.raises(ValueError, match="RtdInterval"):

@@ -69,7 +69,7 @@ def command(qn: str, st: str, cn: str, password: str, mn: str, items: Items = ()
 def set_time(at: datetime, factor: str | None = None) -> Items:
     """Content of 1012: the time a device shall have; of one instrument when its factor is named."""
     clock = ("SystemTime", at.astimezone(CHINA).strftime("%Y%m%d%H%M%S"))
-    return ((("PolId", factor), clock),) if factor else ((clock,),)
+    return ((("PolId", factor),), (clock,)) if factor else ((clock,),)
 
 
 def set_realtime_interval(seconds: int) -> Items:
@@ -94,4 +94,4 @@ def set_patience(seconds: int, times: int) -> Items:
 def between(start: datetime, end: datetime) -> Items:
     """Content of requests for history: 2031, 2041, 2051, 2061."""
     begin, until = (each.astimezone(CHINA).strftime("%Y%m%d%H%M%S") for each in (start, end))
-    return ((("BeginTime", begin), ("EndTime", until)),)
+    return ((("BeginTime", begin),), (("EndTime", until),))
