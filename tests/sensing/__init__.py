@@ -1,1 +1,0 @@
-"""Tests of devices, their protocols and what is kept of them."""

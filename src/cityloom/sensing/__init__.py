@@ -1,1 +1,1 @@
-"""Observations of devices: doors that speak the field's protocols, and what the city keeps of what they say."""
+"""Observations of devices: OGC SensorThings 1.1, stored for the latest value, for counts and for what is nested."""

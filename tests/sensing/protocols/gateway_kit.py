@@ -25,7 +25,7 @@ from cityloom.sensing.intake.jt808.bodies import Registration
 
 NOW = datetime(2026, 7, 18, 11, 0, 16, tzinfo=CHINA)
 QUICK = Limits(
-    tick=timedelta(milliseconds=50), answer=timedelta(milliseconds=300), execution=timedelta(milliseconds=500)
+    tick=timedelta(milliseconds=50), answer=timedelta(milliseconds=500), execution=timedelta(milliseconds=500)
 )
 
 

@@ -6,18 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-from cityloom.sensing.intake.framing import Picture, Reading
+from cityloom.sensing.intake.framing import Picture, Reading, Speech
 from cityloom.sensing.intake.hj212.frames import LENIENT, Pair, Profile
 from cityloom.sensing.intake.jt808.bodies import Registration
 from cityloom.sensing.intake.jt808.positions import Position
-
-
-class Speech(StrEnum):
-    """The protocols."""
-
-    hj212 = "hj212"
-    jt808 = "jt808"
-    sl651 = "sl651"
 
 
 class Device(msgspec.Struct, frozen=True):

@@ -18,10 +18,9 @@ from cityloom.sensing.gateways.contracts import (
     Limits,
     Quarantined,
     Sink,
-    Speech,
     Unavailable,
 )
-from cityloom.sensing.intake.framing import Fault, Fed, clock_wrong
+from cityloom.sensing.intake.framing import Fault, Fed, Speech, clock_wrong
 from cityloom.sensing.intake.parts import Budget
 
 LOG = log.logger(__name__)

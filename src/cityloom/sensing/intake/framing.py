@@ -1,6 +1,7 @@
 """What the readers of all protocols share: frames cut from a stream, what could not be read, values with their time."""
 
 from datetime import datetime, timedelta, timezone
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 import msgspec
@@ -9,6 +10,14 @@ CHINA = timezone(timedelta(hours=8), "CST")
 """All three protocols send China standard time without saying so."""
 
 F = TypeVar("F")
+
+
+class Speech(StrEnum):
+    """The protocols."""
+
+    hj212 = "hj212"
+    jt808 = "jt808"
+    sl651 = "sl651"
 
 
 class Unreadable(ValueError):
