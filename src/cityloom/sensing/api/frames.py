@@ -16,6 +16,8 @@ from cityloom.sensing.intake.jt808 import positions
 from cityloom.sensing.intake.sl651 import bodies as sl651_bodies
 from cityloom.sensing.intake.sl651 import frames as sl651
 
+__all__ = ["SPEECHES", "Decoded", "Frame", "Speech", "changed", "decode", "feed", "made", "values"]
+
 Frame = hj212.Frame | jt808.Message | sl651.Frame
 SPEECHES: tuple[Speech, ...] = tuple(Speech)
 
