@@ -110,6 +110,29 @@ def test_unknown_devices_and_broken_frames_go_to_quarantine_with_their_bytes() -
     run(scene())
 
 
+def test_who_is_refused_again_and_again_is_sent_away() -> None:
+    async def scene() -> None:
+        city = City({MN: "123456"})
+        limits = msgspec.structs.replace(QUICK, faults=20)
+        async with running(Hj212, city, limits) as door:
+            line = await door.dial()
+            await line.say(*[upload("0" * 24, flag=4)] * 20, upload())  # a good one at the end
+            await line.hear(hj212.feed)
+            await line.say(*[upload("0" * 24, flag=4)] * 21)
+            assert await line.closed()
+            assert door.gateway.figures.denied == 41
+        async with running(Jt808, city, limits) as door:
+            line = await door.dial()
+            await line.say(
+                *jt808.split(Id.locations, PHONE, 1, bytes(2000), 2019, 100), *[jt808.write(2, PHONE, 1)] * 5
+            )
+            assert await line.closed()
+            assert door.gateway.figures.lost == 0  # nothing was held for somebody unknown
+            assert city.batches[1:] == []
+
+    run(scene())
+
+
 def test_split_packets_without_a_time_of_their_own_have_that_of_the_first() -> None:
     async def scene() -> None:
         city = City({MN: "123456"})

@@ -139,7 +139,7 @@ class Limits(msgspec.Struct, frozen=True):
     tick: timedelta = timedelta(seconds=5)
     """How often missing packets are asked for."""
     faults: int = 50
-    """So many faults without a good frame between them, and the connection is closed."""
+    """So many faults and refusals without a frame of a known device between them, and the connection is closed."""
     quarantine_per_second: float = 2
     """Of a connection; more are counted and not kept."""
     kept: int = 4_096

@@ -48,14 +48,14 @@ class Jt808(Talk):
             await self.session.send(*replies)
 
     async def _one(self, message: Message, batches: list[Batch], replies: list[bytes]) -> None:
+        self._edition = message.edition
+        device = None if message.id in _BEFORE else await self._allowed(message)
+        if device is None:  # nothing is held for somebody unknown, so packets are not put together either
+            said = await self._introduction(message)
+            replies += said if isinstance(said, list) else self._answers(message, [message.serial], said)
+            return
         whole, serials = self._join(message)
         if whole is None:
-            return
-        self._edition = whole.edition
-        device = None if whole.id in _BEFORE else await self._allowed(whole)
-        if device is None:
-            introduced = await self._introduction(whole)
-            replies += introduced if isinstance(introduced, list) else self._answers(whole, serials, introduced)
             return
         await self.session.pace(device, len(serials))
         result = await self._kept(whole, device, batches, replies)
@@ -95,7 +95,7 @@ class Jt808(Talk):
             await self.session.quarantine([Fault(error.code, message.raw)])
             return Result.wrong
         await self.session.quarantine([Fault("not_authenticated", message.raw)])
-        self.session.gateway.figures.denied += 1
+        self.session.refuse()
         return Result.failed
 
     async def _authenticate(self, message: Message) -> Result:

@@ -113,7 +113,7 @@ class Session:
             self.gateway.figures.slowed += 1
             await asyncio.sleep(wait)
         fed = self.talk.cut(buffer)
-        self._faults = 0 if fed.frames else self._faults + len(fed.faults)
+        self._faults += len(fed.faults)
         if fed.faults:
             await self.quarantine(fed.faults)
         if fed.frames:
@@ -129,19 +129,26 @@ class Session:
         now = self.loop_time
         found = self.known.get((number, secret))
         if found and now - found[1] < self.limits.recheck.total_seconds():
+            self._faults = 0
             return found[0]
         async with self.gateway.identifying:
             device = await self.gateway.devices.identify(Claim(self.talk.speech, number, secret, self.address))
         if isinstance(device, Denied):
             self.known.pop((number, secret), None)
-            self.gateway.figures.denied += 1
+            self.refuse()
             return device
+        self._faults = 0
         self.known[number, secret] = (device, now)
         if len(self.known) > self.limits.numbers:
             old, _since = self.known.popitem(last=False)[1]
             self.gateway.forget(old.id, self)
         self.gateway.present(device.id, self)
         return device
+
+    def refuse(self) -> None:
+        """A frame of somebody who may not speak: as bad as a fault."""
+        self.gateway.figures.denied += 1
+        self._faults += 1
 
     async def pace(self, device: Device, frames: int = 1) -> None:
         """Wait until a device may have said so much."""
