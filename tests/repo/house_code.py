@@ -24,7 +24,7 @@ SIBLINGS = {
 }
 ROOMS = {
     "__init__.py", "module.py", "routes.py", "commands.py", "jobs.py", "api.py", "rules.py", "store.py", "spec.py",
-    "linkage.py", "events.py", "contracts.py", "intake.py", "connectors.py", "words.yaml", "policies.cedar", "README.md",
+    "linkage.py", "events.py", "contracts.py", "intake.py", "connectors.py", "gateways.py", "words.yaml", "policies.cedar", "README.md",
 }  # fmt: skip
 ROOM_FOLDERS = {room.removesuffix(".py").removesuffix(".yaml") for room in ROOMS - {"__init__.py"}} | {"migrations"}
 

@@ -1,0 +1,1 @@
+"""Frames and conversations of field devices."""
