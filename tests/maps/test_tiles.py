@@ -164,7 +164,8 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
         # wide views are made beforehand, and are what the shapes would give
         known = atlas.of(platform)
         with known.cursor() as cursor:
-            assert cursor.execute("SELECT count(DISTINCT zoom) FROM made WHERE level = 'community'").fetchone() == (13,)
+            zooms = cursor.execute("SELECT DISTINCT zoom FROM made WHERE level = 'community' ORDER BY zoom").fetchall()
+            assert zooms == [(8,), (9,), (10,), (11,)]
             drawn_now = store.draw_tile(cursor, "community", 0, 9, 418, 223)
         assert drawn_now == http.get(f"{TILES}/community/9/418/223", headers=who).content
 

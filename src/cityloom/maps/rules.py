@@ -36,10 +36,11 @@ def is_tile(zoom: int, column: int, row: int, deepest: int) -> bool:
 
 
 def covering(bounds: tuple[float, float, float, float], most: int) -> list[tuple[int, int, int]]:
-    """The tiles (zoom, column, row) that touch the bounds (west, south, east, north in degrees), of every zoom from 0 on at
-    which they are no more than `most`."""
+    """The tiles (zoom, column, row) that touch the bounds (west, south, east, north in degrees): from the zoom at which they are
+    half a tile wide, since from farther away nobody looks, up to the last one at which there are no more than `most`."""
     found: list[tuple[int, int, int]] = []
-    for zoom in range(BANDS[-1]):
+    first = max(math.ceil(math.log2(180 / max(bounds[2] - bounds[0], 1e-3))), 0)
+    for zoom in range(first, BANDS[-1]):
         (left, top), (right, bottom) = _tile(bounds[0], bounds[3], zoom), _tile(bounds[2], bounds[1], zoom)
         if (right - left + 1) * (bottom - top + 1) > most:
             break

@@ -105,12 +105,17 @@ def cursor(atlas: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return made
 
 
-def add_part(atlas: duckdb.DuckDBPyConnection, number: int, level: str, code: str, geometry: str) -> None:
-    """A known shape: a geometry of GeoJSON, in degrees."""
+def add_parts(atlas: duckdb.DuckDBPyConnection, parts: Iterable[tuple[int, str, str, str]]) -> None:
+    """Known shapes: number, level, code, and a geometry of GeoJSON in degrees."""
+    columns = list(zip(*parts, strict=True)) or [(), (), (), ()]
+    kinds = (pa.int32(), pa.string(), pa.string(), pa.string())
+    given = pa.table({name: pa.array(column, kind) for name, column, kind in zip("nlcg", columns, kinds, strict=True)})
+    atlas.register("given", given)
     atlas.execute(
-        f"INSERT INTO part SELECT ?, ?, ?, ST_MakeValid(ST_Transform(ST_GeomFromGeoJSON(?), {DEGREES}, {METRES}, true))",
-        [number, level, code, geometry],
+        f"""INSERT INTO part
+            SELECT n, l, c, ST_MakeValid(ST_Transform(ST_GeomFromGeoJSON(g), {DEGREES}, {METRES}, true)) FROM given"""
     )
+    atlas.unregister("given")
 
 
 def add_sites(atlas: duckdb.DuckDBPyConnection, sites: Iterable[tuple[str, int, float, float]]) -> None:

@@ -118,11 +118,13 @@ def _tables(ctx: Context, declared: spec.Declared) -> dict[str, StateTable]:
 def _known(shapes: duckdb.DuckDBPyConnection, declared: spec.Declared) -> list[rules.Part]:
     """Every known shape put in its place; the parts of the districts."""
     parts: list[rules.Part] = []
+    read: list[tuple[int, str, str, str]] = []
     for each in declared.shapes:
-        for feature in msgspec.json.decode(each.content, type=Features).features:
-            number, code = len(parts), feature.properties.code
-            store.add_part(shapes, number, each.declared.level, code, bytes(feature.geometry).decode())
+        for number, feature in enumerate(msgspec.json.decode(each.content, type=Features).features, start=len(parts)):
+            code = feature.properties.code
+            read.append((number, each.declared.level, code, bytes(feature.geometry).decode()))
             parts.append(rules.Part(number, code, frozenset(feature.properties.streets)))
+    store.add_parts(shapes, read)
     levels = {each.declared.level for each in declared.shapes}
     if "community" in levels:
         store.draw_known(shapes, "community", ())
