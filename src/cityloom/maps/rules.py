@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-BANDS = (9, 12, 18)
+BANDS = (8, 10, 12, 18)
 """Shapes are simplified for zooms up to these; the last are as they are."""
 EQUATOR = 40_075_016.68
 """Metres around the earth in Web Mercator (EPSG:3857)."""
