@@ -1,5 +1,6 @@
 """The map of the city, driven in a real browser: from the city to a cell, two days compared, what is seen kept."""
 
+import base64
 import csv
 import io
 from pathlib import Path
@@ -27,12 +28,15 @@ def test_a_planner_goes_from_the_city_to_a_cell_compares_two_days_and_keeps_what
     assert desk.faults() == []
 
     # what is on the map is what the tiles hold and the door tells: colours from the largest class and from the least
+    seen = base64.b64encode(page.locator("canvas.maplibregl-canvas").screenshot()).decode()
     colours = page.evaluate(
-        """() => { const canvas = document.querySelector('canvas.maplibregl-canvas'), copy = document.createElement('canvas');
-          [copy.width, copy.height] = [canvas.width, canvas.height]; const pen = copy.getContext('2d');
-          pen.drawImage(canvas, 0, 0); const seen = {}, data = pen.getImageData(0, 0, copy.width, copy.height).data;
+        """async (seen) => { const picture = new Image(); picture.src = 'data:image/png;base64,' + seen; await picture.decode();
+          const copy = document.createElement('canvas'); [copy.width, copy.height] = [picture.width, picture.height];
+          const pen = copy.getContext('2d'); pen.drawImage(picture, 0, 0); const found = {};
+          const data = pen.getImageData(0, 0, copy.width, copy.height).data;
           for (let at = 0; at < data.length; at += 4) { const key = [data[at], data[at+1], data[at+2]].join();
-            seen[key] = (seen[key] ?? 0) + 1 } return seen }"""
+            found[key] = (found[key] ?? 0) + 1 } return found }""",
+        seen,
     )
     assert colours.get("21,59,87", 0) > 1000, "no district has the darkest colour"
     assert colours.get("223,234,242", 0) > 500, "no district has the lightest colour"

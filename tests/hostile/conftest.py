@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cityloom.kernel.jobs import platform_context
+from cityloom.maps.api import drawing
 from hostile.hostile_kit import write_pack
 from installing import installed
 from scratch import Scratch
@@ -18,6 +20,7 @@ def town(scratch: Scratch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     packs = write_pack(tmp_path / "packs")
     clock = TurnedClock()
     parts = installed(scratch, clock, packs=str(packs), city="small")
+    drawing.draw_due(platform_context(parts, "test"))
     with served(parts) as client:
         doors = [Door(client, parts, name) for name in ("civil", "housing", "other")]
         yield Town(parts, clock, scratch.admin_url, client, *doors)

@@ -14,8 +14,8 @@ from cityloom import app
 from cityloom.kernel import lake, packs
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
-from cityloom.maps import spec
-from cityloom.maps.api import atlas
+from cityloom.maps import spec, store
+from cityloom.maps.api import atlas, drawing
 from indicators.indicators_kit import deliver, headers
 from scratch import Scratch
 from serving import served
@@ -79,7 +79,12 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
     monkeypatch.setattr(atlas, "ASKED_EVERY", 0.0)
     who = headers(town, "transport", "exchange.read_receipt")
     shapes = packs.shipped() / "shenzhen/places/districts.geojson"
+    platform = platform_context(town, "test")
     with served(town) as http:
+        early = http.get("/api/maps", headers=who)
+        assert (early.status_code, early.json()["code"]) == (503, "maps.not_drawn"), "no reader draws"
+        assert drawing.draw_due(platform)
+        assert not drawing.draw_due(platform), "nothing has changed"
         state = http.get("/api/maps", headers=who).json()
         assert {each["level"]: each["areas"] for each in state["levels"]}["district"] == 9
         assert "community" not in {each["level"] for each in state["levels"]}, "nobody said where they lie"
@@ -112,7 +117,9 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
         assert http.get(f"{TILES}/district/9/418/223").status_code == 401
 
         # dwellings come: communities appear, cover their districts and do not overlap
-        deliver(platform_context(town, "test"), tmp_path, {"dwelling", "school"})
+        deliver(platform, tmp_path, {"dwelling", "school"})
+        assert http.get("/api/maps", headers=who).json() == state, "drawn by the job alone"
+        assert drawing.draw_due(platform)
         later = http.get("/api/maps", headers=who).json()
         assert later["version"] != state["version"]
         levels = {each["level"]: each for each in later["levels"]}
@@ -153,6 +160,21 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
             ).json()
         ]
         assert pages == areas
+
+        # wide views are made beforehand, and are what the shapes would give
+        known = atlas.of(platform)
+        with known.cursor() as cursor:
+            zooms = cursor.execute("SELECT DISTINCT zoom FROM made WHERE level = 'community' ORDER BY zoom").fetchall()
+            assert zooms == [(8,), (9,), (10,), (11,)]
+            drawn_now = store.draw_tile(cursor, "community", 0, 9, 418, 223)
+        assert drawn_now == http.get(f"{TILES}/community/9/418/223", headers=who).content
+
+    # whoever starts anew has it at once
+    again = app.open_parts(town.settings)
+    try:
+        assert atlas.of(platform_context(again, "test")).state == known.state
+    finally:
+        app.close_parts(again)
 
 
 def test_cells_are_those_in_which_people_are_counted() -> None:

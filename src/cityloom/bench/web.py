@@ -1,4 +1,4 @@
-"""The console as a person meets it: the first view in a browser without a cache, and the pages of a long table.
+"""The console as a person meets it: the first view in a browser without a cache, the pages of a long table, and the map.
 
 Needs Debian's Chromium and the Python package `playwright`, which come with the tools for work on CityLoom.
 """
@@ -7,14 +7,15 @@ import random
 import shutil
 import statistics
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 
 from cityloom import app
-from cityloom.bench import town
+from cityloom.bench import town, webmap
 from cityloom.bench.line import Line, percentile, show
 from cityloom.demo.desks import furnish
 from cityloom.kernel.context import Parts
@@ -48,7 +49,12 @@ def run(quick: bool, talk: town.Talk) -> None:
         _page(city.url, parts, rows, talk)
         names, password = furnish(parts, city.url)
         app.close_parts(parts)
-        _first_view(city.url, names[0], password, visits, talk)
+        with _browser(talk) as browser:
+            if browser is not None:
+                _first_view(browser, city.url, names[0], password, visits)
+    with _browser(talk) as browser:
+        if browser is not None:
+            webmap.run(quick, browser, talk)
 
 
 def _page(url: str, parts: Parts, rows: int, talk: town.Talk) -> None:
@@ -78,20 +84,27 @@ def _page(url: str, parts: Parts, rows: int, talk: town.Talk) -> None:
     )  # fmt: skip
 
 
-def _first_view(url: str, account: str, password: str, visits: int, talk: town.Talk) -> None:
+@contextmanager
+def _browser(talk: town.Talk) -> "Iterator[Browser | None]":
+    """Debian's Chromium; None where it is not there."""
     program = shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright  # only with the tools for work on CityLoom
     except ImportError:
         program = None
     if program is None:
-        talk("left out: the first view, since there is no chromium, or no Python package playwright")
+        talk("left out: what needs a browser, since there is no chromium, or no Python package playwright")
+        yield None
         return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        _visit(browser, url, account, password)  # the first one warms the city up
-        found = [_visit(browser, url, account, password) for _ in range(visits)]
+        yield browser
         browser.close()
+
+
+def _first_view(browser: "Browser", url: str, account: str, password: str, visits: int) -> None:
+    _visit(browser, url, account, password)  # the first one warms the city up
+    found = [_visit(browser, url, account, password) for _ in range(visits)]
     shown, inside, kib = (statistics.median(each) for each in zip(*found, strict=True))
     for item, seconds in (("sign-in stands", shown), ("from the password to today's page", inside)):
         show(

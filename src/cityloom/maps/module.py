@@ -1,6 +1,13 @@
 """Maps' manifest."""
 
-from cityloom.kernel.manifest import Module
-from cityloom.maps import routes, spec
+from datetime import timedelta
 
-MODULE = Module(name="maps", routes=routes.ROUTES, check=spec.declared)
+from cityloom.kernel.manifest import Job, Module
+from cityloom.maps import jobs, routes, spec
+
+MODULE = Module(
+    name="maps",
+    routes=routes.ROUTES,
+    jobs=(Job("draw", jobs.draw, timedelta(seconds=10)),),
+    check=spec.declared,
+)

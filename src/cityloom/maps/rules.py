@@ -1,10 +1,11 @@
 """In whose shape each community lies, and how coarse a shape may be at a zoom. No I/O."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-BANDS = (9, 12, 18)
+BANDS = (8, 10, 12, 18)
 """Shapes are simplified for zooms up to these; the last are as they are."""
 EQUATOR = 40_075_016.68
 """Metres around the earth in Web Mercator (EPSG:3857)."""
@@ -32,6 +33,26 @@ def tolerance(place: int) -> float:
 def is_tile(zoom: int, column: int, row: int, deepest: int) -> bool:
     """Whether there is such a tile."""
     return 0 <= zoom <= deepest and 0 <= column < 2**zoom and 0 <= row < 2**zoom
+
+
+def covering(bounds: tuple[float, float, float, float], most: int) -> list[tuple[int, int, int]]:
+    """The tiles (zoom, column, row) that touch the bounds (west, south, east, north in degrees): from the zoom at which they are
+    half a tile wide, since from farther away nobody looks, up to the last one at which there are no more than `most`."""
+    found: list[tuple[int, int, int]] = []
+    first = max(math.ceil(math.log2(180 / max(bounds[2] - bounds[0], 1e-3))), 0)
+    for zoom in range(first, BANDS[-1]):
+        (left, top), (right, bottom) = _tile(bounds[0], bounds[3], zoom), _tile(bounds[2], bounds[1], zoom)
+        if (right - left + 1) * (bottom - top + 1) > most:
+            break
+        found += [(zoom, column, row) for column in range(left, right + 1) for row in range(top, bottom + 1)]
+    return found
+
+
+def _tile(longitude: float, latitude: float, zoom: int) -> tuple[int, int]:
+    """In which tile of a zoom a point lies (Web Mercator, OGC 17-083r4, WebMercatorQuad)."""
+    y = math.asinh(math.tan(math.radians(latitude))) / math.pi
+    last = 2**zoom - 1
+    return min(int((longitude + 180) / 360 * 2**zoom), last), min(max(int((1 - y) / 2 * 2**zoom), 0), last)
 
 
 def homes(communities: Iterable[str], parts: Sequence[Part], within: Mapping[str, str]) -> dict[str, int]:

@@ -1,10 +1,13 @@
-"""SQL of maps: positions out of the lake, and shapes and tiles in a DuckDB of their own, with its spatial extension.
+"""SQL of maps: positions out of the lake, shapes and tiles in a DuckDB file with its spatial extension, and that file in PostgreSQL.
 
 Shapes are in EPSG:3857 there, which is what tiles are in. The table `shape` has each area as it is; `drawn` has it simplified for
-the zooms of each band, all areas of a level together, so that neighbours keep their common line.
+the zooms of each band, all areas of a level together, so that neighbours keep their common line; `area` has what is told of it,
+and `made` the tiles of the wide views, which hold most areas and take longest.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +15,7 @@ import msgspec
 import pyarrow as pa
 
 from cityloom.kernel import sql
+from cityloom.kernel.db import Transaction
 from cityloom.maps.contracts import DIGITS, MapGrid, MapLevel
 
 ROUGHLY = 3
@@ -21,6 +25,9 @@ CREATE TABLE part (number INTEGER, level VARCHAR, code VARCHAR, geom GEOMETRY);
 CREATE TABLE site (code VARCHAR, part INTEGER, geom GEOMETRY);
 CREATE TABLE shape (level VARCHAR, code VARCHAR, parent VARCHAR, drawn VARCHAR, geom GEOMETRY);
 CREATE TABLE drawn (level VARCHAR, band INTEGER, code VARCHAR, geom GEOMETRY, x1 DOUBLE, y1 DOUBLE, x2 DOUBLE, y2 DOUBLE);
+CREATE TABLE area (level VARCHAR, code VARCHAR, parent VARCHAR, west DOUBLE, south DOUBLE, east DOUBLE, north DOUBLE,
+  longitude DOUBLE, latitude DOUBLE);
+CREATE TABLE made (level VARCHAR, zoom INTEGER, "column" INTEGER, "row" INTEGER, content BLOB);
 """
 DEGREES, METRES = "'OGC:CRS84'", "'EPSG:3857'"
 FAR = 30
@@ -63,17 +70,52 @@ def places(cursor: duckdb.DuckDBPyConnection, table: tuple[str, str, str], field
     ).to_arrow_table()
 
 
-def prepare(atlas: duckdb.DuckDBPyConnection) -> None:
-    """The empty tables."""
-    atlas.execute(TABLES)
+def prepare(atlas: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """A new file with the empty tables."""
+    atlas.execute(f"ATTACH {sql.literal(str(file))} AS atlas")
+    atlas.execute(f"USE atlas; {TABLES}")
 
 
-def add_part(atlas: duckdb.DuckDBPyConnection, number: int, level: str, code: str, geometry: str) -> None:
-    """A known shape: a geometry of GeoJSON, in degrees."""
+def finish(atlas: duckdb.DuckDBPyConnection) -> None:
+    """Write down what is told of each area, drop what only drawing needed, and let go of the file."""
     atlas.execute(
-        f"INSERT INTO part SELECT ?, ?, ?, ST_MakeValid(ST_Transform(ST_GeomFromGeoJSON(?), {DEGREES}, {METRES}, true))",
-        [number, level, code, geometry],
+        f"""INSERT INTO area
+            SELECT level, code, parent, ST_XMin(flat), ST_YMin(flat), ST_XMax(flat), ST_YMax(flat), ST_X(inside), ST_Y(inside)
+            FROM (SELECT level, code, parent, ST_Transform(geom, {METRES}, {DEGREES}, true) AS flat,
+                    ST_Transform(ST_PointOnSurface(geom), {METRES}, {DEGREES}, true) AS inside FROM shape)
+            ORDER BY level, code"""
     )
+    atlas.execute("DROP TABLE part; DROP TABLE site")
+
+
+def close(atlas: duckdb.DuckDBPyConnection) -> None:
+    """Bring all that was written into the file, and leave it."""
+    atlas.execute("CHECKPOINT atlas; USE memory; DETACH atlas")
+
+
+def open_file(atlas: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Open a finished file, for reading only."""
+    atlas.execute(f"ATTACH {sql.literal(str(file))} AS atlas (READ_ONLY)")
+
+
+def cursor(atlas: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """A cursor of an opened file, which the caller closes."""
+    made = atlas.cursor()
+    made.execute("USE atlas")
+    return made
+
+
+def add_parts(atlas: duckdb.DuckDBPyConnection, parts: Iterable[tuple[int, str, str, str]]) -> None:
+    """Known shapes: number, level, code, and a geometry of GeoJSON in degrees."""
+    columns = list(zip(*parts, strict=True)) or [(), (), (), ()]
+    kinds = (pa.int32(), pa.string(), pa.string(), pa.string())
+    given = pa.table({name: pa.array(column, kind) for name, column, kind in zip("nlcg", columns, kinds, strict=True)})
+    atlas.register("given", given)
+    atlas.execute(
+        f"""INSERT INTO part
+            SELECT n, l, c, ST_MakeValid(ST_Transform(ST_GeomFromGeoJSON(g), {DEGREES}, {METRES}, true)) FROM given"""
+    )
+    atlas.unregister("given")
 
 
 def add_sites(atlas: duckdb.DuckDBPyConnection, sites: Iterable[tuple[str, int, float, float]]) -> None:
@@ -229,16 +271,14 @@ def areas(atlas: duckdb.DuckDBPyConnection, level: str, within: str, after: str,
     """Areas of a level by code: those whose code, or whose parent's code, begins so; of the grid, those that touch the area."""
     touching = level == "grid" and bool(within)
     where = (
-        "ST_Intersects(geom, (SELECT ST_Buffer(geom, -1) FROM shape WHERE level <> 'grid' AND code = $within))"
+        """code IN (SELECT code FROM shape WHERE level = 'grid' AND ST_Intersects(geom,
+             (SELECT ST_Buffer(geom, -1) FROM shape WHERE level <> 'grid' AND code = $within)))"""
         if touching
         else "(starts_with(code, $within) OR starts_with(parent, $within))"
     )
     rows: list[tuple[Any, ...]] = atlas.execute(
-        f"""SELECT code, parent, ST_XMin(flat), ST_YMin(flat), ST_XMax(flat), ST_YMax(flat), ST_X(inside), ST_Y(inside) FROM (
-              SELECT code, parent, ST_Transform(geom, {METRES}, {DEGREES}, true) AS flat,
-                ST_Transform(ST_PointOnSurface(geom), {METRES}, {DEGREES}, true) AS inside
-              FROM shape WHERE level = $level AND code > $after AND {where} ORDER BY code LIMIT $limit)
-            ORDER BY code""",
+        f"""SELECT code, parent, west, south, east, north, longitude, latitude FROM area
+            WHERE level = $level AND code > $after AND {where} ORDER BY code LIMIT $limit""",
         {"level": level, "within": within, "after": after, "limit": limit},
     ).fetchall()
     return [AreaRow(*row) for row in rows]
@@ -246,15 +286,21 @@ def areas(atlas: duckdb.DuckDBPyConnection, level: str, within: str, after: str,
 
 def bounds(atlas: duckdb.DuckDBPyConnection) -> tuple[float, float, float, float] | None:
     """West, south, east, north of the city, in degrees."""
-    row = atlas.execute(
-        f"""SELECT ST_XMin(flat), ST_YMin(flat), ST_XMax(flat), ST_YMax(flat) FROM (
-              SELECT ST_Transform(geom, {METRES}, {DEGREES}, true) AS flat FROM shape WHERE level = 'city')"""
-    ).fetchone()
+    row = atlas.execute("SELECT west, south, east, north FROM area WHERE level = 'city'").fetchone()
     return None if row is None else (row[0], row[1], row[2], row[3])
 
 
 def tile(atlas: duckdb.DuckDBPyConnection, level: str, band: int, zoom: int, column: int, row: int) -> bytes:
     """The areas of a level in one tile; empty where none lies."""
+    made = atlas.execute(
+        """SELECT content FROM made WHERE level = $level AND zoom = $zoom AND "column" = $column AND "row" = $row""",
+        {"level": level, "zoom": zoom, "column": column, "row": row},
+    ).fetchone()
+    return bytes(made[0]) if made else draw_tile(atlas, level, band, zoom, column, row)
+
+
+def draw_tile(atlas: duckdb.DuckDBPyConnection, level: str, band: int, zoom: int, column: int, row: int) -> bytes:
+    """The same, out of the shapes."""
     found = atlas.execute(
         """WITH frame AS (SELECT ST_TileEnvelope($zoom, $column, $row) AS whole),
            seen AS (
@@ -266,3 +312,35 @@ def tile(atlas: duckdb.DuckDBPyConnection, level: str, band: int, zoom: int, col
         {"level": level, "band": band, "zoom": zoom, "column": column, "row": row},
     ).fetchone()
     return b"" if found is None else bytes(found[0])
+
+
+def keep_tile(atlas: duckdb.DuckDBPyConnection, level: str, zoom: int, column: int, row: int, content: bytes) -> None:
+    """A tile that need not be drawn again."""
+    atlas.execute("INSERT INTO made VALUES (?, ?, ?, ?, ?)", [level, zoom, column, row, content])
+
+
+class KeptRow(msgspec.Struct, frozen=True):
+    """The newest atlas that was kept: of which version, and what it says of itself."""
+
+    version: str
+    about: str
+
+
+def newest(tx: Transaction) -> KeptRow | None:
+    """Without its file."""
+    return tx.first(KeptRow, "SELECT version, about FROM maps.atlas ORDER BY drawn_at DESC LIMIT 1")
+
+
+def content(tx: Transaction, version: str) -> bytes | None:
+    """The file of a version; None where a newer one has taken its place."""
+    found = tx.values(bytes, "SELECT content FROM maps.atlas WHERE version = %s", [version])
+    return found[0] if found else None
+
+
+def keep(tx: Transaction, row: KeptRow, content: bytes, at: datetime) -> None:
+    """Keep an atlas in the place of the earlier one."""
+    tx.execute("DELETE FROM maps.atlas")
+    tx.execute(
+        "INSERT INTO maps.atlas (version, about, content, drawn_at) VALUES (%s, %s, %s, %s)",
+        [row.version, row.about, content, at],
+    )

@@ -30,11 +30,23 @@ async function whole<T>(page: (after: string) => Promise<T[]>, last: (item: T) =
   }
 }
 
-export const areasIn = (level: Level, within: string) =>
-  whole<Area>(
+/** Areas of the drawn version: with other figures or another day they are the same, and are not asked for again. */
+const drawn = new Map<string, Promise<Area[]>>();
+const KEPT = 24;
+
+export function areasIn(level: Level, within: string, version: string | undefined): Promise<Area[]> {
+  const name = `${version ?? ""} ${level} ${within}`;
+  const known = drawn.get(name);
+  if (known) return known;
+  const asked = whole<Area>(
     (after) => of(api.GET("/api/maps/areas", { params: { query: { level, within, after, limit: PAGE } } })),
     (area) => area.code,
   );
+  drawn.set(name, asked);
+  asked.catch(() => drawn.delete(name));
+  if (drawn.size > KEPT) drawn.delete(drawn.keys().next().value ?? name);
+  return asked;
+}
 
 export function figuresOf(indicator: Indicator, id: string, level: Level, kind?: string): Promise<Figure[]> {
   const path = { indicator, id };
