@@ -4,11 +4,12 @@ Source: the city's rule: gap = children of age in the catchment (学区) - plann
 points-based admission (积分入学) and for the whole actual population (实有人口). The growth model and the points are open
 in the rule; ours are below, and whatever is open is a field of `Parameters`.
 
-Two models stand side by side. **trend** takes the children who entered the school in past years (see `entrants`), else those who
-came of age, a random walk with drift of their logarithm; its interval has the drift's and the walk's uncertainty (Student's t). **cohort** takes the children who are there
-already, younger by one to three years, times what past cohorts kept from one year to the next (pooled over the city), its
-variance in proportion to the children (quasi-Poisson, dispersion measured). Where the history is too short for an
-interval, it is null: none is made up. The gap's interval is of the children only; the plan is taken as given.
+Two models stand side by side. **trend** takes the children who entered the school in past years (see `entrants`), else those
+who came of age, a random walk with drift of their logarithm; its interval has the drift's and the walk's uncertainty
+(Student's t). **cohort** takes the children who are there already, younger by one to three years, times what past cohorts
+kept from one year to the next (pooled over the city), its variance in proportion to the children (quasi-Poisson, dispersion
+measured). Where the history is too short for an interval, it is null: none is made up. The gap's interval is of the children
+only; the plan is taken as given.
 """
 
 from collections.abc import Mapping
