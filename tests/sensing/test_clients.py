@@ -16,6 +16,7 @@ from sensing.front import fronted
 from sensing.sensing_kit import MEASURED
 
 
+@pytest.mark.filterwarnings("ignore:furl.pathstr is deprecated:DeprecationWarning")  # the client's own
 def test_frost_client(town: City) -> None:
     made = town.civil.made
     with fronted(town.client) as url:
