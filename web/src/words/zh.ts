@@ -5,10 +5,10 @@ import { forms } from "./zh/forms";
 import { map } from "./zh/map";
 import { proof } from "./zh/proof";
 import { registers } from "./zh/registers";
-import type { Apart } from "./areas";
+import type { Apart, Whole } from "./areas";
 
 const AREAS = [daily, registers, proof, map, forms, charts] as const;
 
 export const apart: Apart<typeof AREAS> = true;
 
-export const zh: Record<Key, string> = { ...daily, ...registers, ...proof, ...map, ...forms, ...charts };
+export const zh: Record<Key, string> = Object.assign({}, ...AREAS) as Whole<typeof AREAS>;
