@@ -22,7 +22,11 @@ def calls() -> Iterator[tuple[str, ast.Call, dict[str, int]]]:
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
-                yield node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""), node, places
+                yield (
+                    node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""),
+                    node,
+                    places,
+                )
 
 
 def written() -> tuple[set[str], set[str]]:
