@@ -1,6 +1,7 @@
 import { language } from "./index";
 
-/** What entries of the audit log say was done, in words. Kept beside the log's own word, which proofs are over. */
+/** What entries of the audit log say was done, in words. Kept beside the log's own word, which proofs are over.
+ * tests/repo/test_acts.py holds them against what the server writes. */
 const ACTS: Record<string, readonly [en: string, zh: string]> = {
   "access.refused": ["Refused: no right", "越权被拒"],
   "addresses.matched": ["Addresses matched", "匹配地址"],
@@ -41,7 +42,7 @@ const ACTS: Record<string, readonly [en: string, zh: string]> = {
   "exchange.pull_failed": ["Scheduled pull failed", "定时拉取失败"],
   "exchange.quarantine_read": ["Quarantined rows read", "查看隔离行"],
   "exchange.records_read": ["Records of a dataset read", "读取数据集记录"],
-  "facts.ask": ["Facts about a person asked", "查询个人情况"],
+  "facts.asked": ["Facts about a person asked", "查询个人情况"],
   "facts.asked_read": ["Who asked about somebody read", "查阅谁查询过某人"],
   "identity.account_created": ["Account made", "建立账号"],
   "identity.account_disabled": ["Account disabled", "停用账号"],
@@ -63,7 +64,6 @@ const ACTS: Record<string, readonly [en: string, zh: string]> = {
   "identity.token_rotated": ["API token rotated", "更换接口令牌"],
   "indicators.computed": ["Indicator computed", "计算指标"],
   "indicators.explained": ["Members of a figure read", "查看指标明细"],
-  "kernel.refused": ["Refused: no right", "越权被拒"],
   "operation.alarm": ["Alarm changed", "告警变化"],
   "operation.logs_read": ["Logs of a request read", "查看请求日志"],
   "quality.corrected": ["Value corrected at its source", "数源更正"],
@@ -71,28 +71,30 @@ const ACTS: Record<string, readonly [en: string, zh: string]> = {
   "quality.ticket_moved": ["Dispute over a value moved", "办理校核"],
   "registers.differences_read": ["Differences between sources read", "查看来源差异"],
   "registers.doubt_asked": ["Doubtful pair asked about", "提出疑似重复"],
+  "registers.doubt_distinct": ["Doubtful pair judged different", "判定为不同主体"],
+  "registers.doubt_merged": ["Doubtful pair judged the same", "判定为同一主体"],
   "registers.doubt_read": ["Doubtful pair read", "查看疑似重复"],
+  "registers.doubt_reopened": ["Decision on a doubtful pair taken back", "撤回疑似重复的判断"],
   "registers.history_read": ["History of a record read", "查看记录历史"],
   "registers.linkage_asked": ["Linkage asked for", "申请比对"],
   "registers.linked": ["Records linked", "比对关联记录"],
+  "registers.merge": ["Records merged", "合并记录"],
   "registers.read": ["Register read", "查询登记库"],
   "registers.readings_read": ["Who read a record looked up", "查阅谁读取过记录"],
   "registers.sources_read": ["Sources of a record read", "查看记录来源"],
-  "registers.steward": ["Register stewarded", "管理登记库"],
-  "sharing.ask": ["Data asked for", "申请共享"],
-  "sharing.dataset_refused": ["Request for refused data", "申请不予共享的数据"],
+  "registers.split": ["Record split", "拆分记录"],
+  "registers.undo": ["Merge or split taken back", "撤回合并或拆分"],
   "sharing.grant_moved": ["Grant moved", "办理授权"],
-  "sharing.purpose_differs": ["Refused: another purpose", "用途不符被拒"],
   "sharing.readers_read": ["Who read a record looked up", "查阅谁读取过记录"],
   "sharing.rebuild_asked": ["Copy for questions built anew", "重建查询副本"],
   "sharing.request_moved": ["Request moved", "办理申请"],
   "sharing.use_ended": ["Use of a grant ended", "授权使用结束"],
-  "sharing.use_unknown": ["Question about an unknown grant", "授权不存在"],
   "sharing.used": ["Grant used", "使用授权数据"],
   "sharing.webhook_added": ["Notification address added", "添加推送地址"],
   "sharing.webhook_replayed": ["Notifications sent again", "重新推送"],
   "sharing.webhook_stopped": ["Notifications stopped", "停止推送"],
   "topics.counted": ["Topic library counted", "统计专题库"],
+  "topics.read": ["Topic library read", "查阅专题库"],
 };
 
 const AREAS: Record<string, readonly [en: string, zh: string]> = {
@@ -104,7 +106,12 @@ const AREAS: Record<string, readonly [en: string, zh: string]> = {
   quality: ["Quality", "数据质量"],
   appraisal: ["Appraisal", "考核"],
   facts: ["Facts", "情况核查"],
+  indicators: ["Indicators", "指标"],
+  topics: ["Topic libraries", "专题库"],
+  addresses: ["Addresses", "地址库"],
+  access: ["Refused", "越权"],
   audit: ["Audit log", "审计日志"],
+  city: ["City as a whole", "全市"],
   operation: ["Operation", "运行"],
 };
 const said = (pair: readonly [string, string] | undefined) => pair?.[language.value === "zh" ? 1 : 0];
