@@ -3,7 +3,7 @@ import vue from "@vitejs/plugin-vue";
 import { ElementPlusResolver } from "unplugin-vue-components/resolvers";
 import components from "unplugin-vue-components/vite";
 import { defineConfig } from "vite";
-import { schemas } from "./schemas";
+import { schemas } from "./schemas.ts";
 
 export default defineConfig({
   base: "/console/",

@@ -87,8 +87,8 @@ CODE = [
     ),
     case(
         code.migrations,
-        having("src/cityloom/sensing/migrations/0001_a.sql", "CREATE TABLE sensing.a (b int REFERENCES exchange.c);\n"),
-        "src/cityloom/sensing/migrations/0001_a.sql: a foreign key to schema exchange",
+        having("src/cityloom/sensing/migrations/0002_a.sql", "CREATE TABLE sensing.a (b int REFERENCES exchange.c);\n"),
+        "src/cityloom/sensing/migrations/0002_a.sql: a foreign key to schema exchange",
     ),
     case(
         code.migrations,
