@@ -84,6 +84,10 @@ const ACTS: Record<string, readonly [en: string, zh: string]> = {
   "registers.sources_read": ["Sources of a record read", "查看记录来源"],
   "registers.split": ["Record split", "拆分记录"],
   "registers.undo": ["Merge or split taken back", "撤回合并或拆分"],
+  "sensing.changed": ["Sensing entity changed", "修改感知对象"],
+  "sensing.cleared": ["Sensing data cleared", "清除感知数据"],
+  "sensing.made": ["Sensing entity made", "登记感知对象"],
+  "sensing.removed": ["Sensing entity removed", "移除感知对象"],
   "sharing.grant_moved": ["Grant moved", "办理授权"],
   "sharing.readers_read": ["Who read a record looked up", "查阅谁读取过记录"],
   "sharing.rebuild_asked": ["Copy for questions built anew", "重建查询副本"],
@@ -112,6 +116,7 @@ const AREAS: Record<string, readonly [en: string, zh: string]> = {
   access: ["Refused", "越权"],
   audit: ["Audit log", "审计日志"],
   city: ["City as a whole", "全市"],
+  sensing: ["Devices", "物联感知"],
   operation: ["Operation", "运行"],
 };
 const said = (pair: readonly [string, string] | undefined) => pair?.[language.value === "zh" ? 1 : 0];
