@@ -5,13 +5,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
 
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
-from cityloom.kernel.db import Transaction
+from cityloom.kernel.db import Database, Transaction
 from cityloom.kernel.errors import BadRequest, Problem
 from cityloom.sensing.events import ObservationsArrived
 from cityloom.sensing.rules import columns
@@ -20,20 +21,19 @@ from cityloom.sensing.rules.drafts import Reading
 from cityloom.sensing.store import observations as store
 from cityloom.sensing.store.observations import Stream
 
-_days: dict[tuple[int, date], str] = {}
-"""Partitions known to be there, by the database's pool and the day: they are never renamed, and go only when they are old."""
+_days: WeakKeyDictionary[Database, dict[date, str]] = WeakKeyDictionary()
+"""Partitions known to be there, for each open database: they are never renamed, and go only when they are old."""
 
 
 def partition(ctx: Context, received: datetime) -> str:
     """The partition of the day of arrival, made before the transaction that writes into it."""
-    key = (id(ctx.parts.db), received.astimezone(UTC).date())
-    if key not in _days:
+    day, known = received.astimezone(UTC).date(), _days.setdefault(ctx.parts.db, {})
+    if day not in known:
         with ctx.begin() as tx:
-            made = store.make_day(tx, key[1])
-        if len(_days) > 64:
-            _days.clear()
-        _days[key] = made
-    return _days[key]
+            made = store.make_day(tx, day)
+        known.clear()  # days go by in order
+        known[day] = made
+    return known[day]
 
 
 def resource(keeper: str) -> Resource:
