@@ -37,7 +37,7 @@ def disputed(housing: Door, psb: Door, district: Door) -> Door:
     assert district.call("PUT", "resources/estate/following").status_code == 204
     claimed = {**GRID, "items": [GRID["items"][0], {**GRID["items"][1], "authoritative": True}]}
     document = refused(psb.put("grid", claimed), 409, "catalogue.second_source")
-    assert "/api/catalogue/disputes/" in document["remedy"]
+    assert "file a dispute" in document["remedy"]
     return psb
 
 

@@ -14,7 +14,7 @@ from cityloom import app
 from cityloom.kernel import lake, packs
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
-from cityloom.maps import spec, store
+from cityloom.maps import rules, spec, store
 from cityloom.maps.api import atlas, drawing
 from indicators.indicators_kit import deliver, headers
 from scratch import Scratch
@@ -166,7 +166,7 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
         with known.cursor() as cursor:
             zooms = cursor.execute("SELECT DISTINCT zoom FROM made WHERE level = 'community' ORDER BY zoom").fetchall()
             assert zooms == [(8,), (9,), (10,), (11,)]
-            drawn_now = store.draw_tile(cursor, "community", 0, 9, 418, 223)
+            drawn_now = store.draw_tile(cursor, "community", rules.band(9), 9, 418, 223)
         assert drawn_now == http.get(f"{TILES}/community/9/418/223", headers=who).content
 
     # whoever starts anew has it at once

@@ -33,7 +33,7 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def test_every_pack_with_datasets_has_samples() -> None:
     with_datasets = {path.parent.parent.name for path in (ROOT / "packs").glob("*/exchange/*.yaml")}
     assert with_datasets & CITY == set(NAMES)
-    assert len(NAMES) == 9
+    assert len(NAMES) == 10
     assert all((ROOT / "packs" / name / "samples/expect.yaml").is_file() for name in with_datasets)
 
 

@@ -164,7 +164,8 @@ class Desk:
             "catalogue.second_source",
             item=held.item,
             subject=self._subject(wish.subject),
-            resource=row.wish.title.of(self.ctx.language) if row else held.resource,
+            resource=held.resource,
+            title=row.wish.title.of(self.ctx.language) if row else held.resource,
             keeper=keeper.of(self.ctx.language) if keeper else held.organisation,
         )
 
