@@ -4,7 +4,6 @@ from cityloom.exchange.api import gate, sandbox
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 
-
 TWINLESS = {"address_cell", "address_division", "division_change", "grid_cell", "standard_address"}
 """Codes and spans of the address library must fit one another, which nothing made up by itself does: no twin yet."""
 

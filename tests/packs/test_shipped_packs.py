@@ -201,7 +201,7 @@ def test_the_packs_stay_small() -> None:
     assert sum(path.stat().st_size for path in PACKS.rglob("*") if path.is_file()) < 3 * MIB
 
 
-def test_the_samples_of_a_pack_that_no_sample_city_has_come_to_what_they_must(tmp_path: Path) -> None:
+def test_the_samples_that_only_the_gate_can_try_come_to_what_they_must(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cityloom", "packs", "try", "places"]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, check=False,
