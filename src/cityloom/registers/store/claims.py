@@ -117,8 +117,8 @@ def members(tx: Transaction, register: str, dataset: str) -> list[Member]:
         Member,
         """SELECT c.key, c.entity, c.how, n.identifier
            FROM registers.claim c JOIN registers.feed f ON f.number = c.feed
-           LEFT JOIN (SELECT entity, min(identifier) AS identifier FROM registers.claim
-                      WHERE closed = 0 AND identifier IS NOT NULL GROUP BY entity) n ON n.entity = c.entity
+           CROSS JOIN LATERAL (SELECT min(o.identifier) AS identifier FROM registers.claim o
+                               WHERE o.entity = c.entity AND o.closed = 0 AND o.identifier IS NOT NULL) n
            WHERE f.register = %s AND f.dataset = %s AND c.closed = 0 ORDER BY c.key""",
         [register, dataset],
     )
