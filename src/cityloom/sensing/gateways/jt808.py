@@ -179,14 +179,7 @@ class Jt808(Talk):
             serial = (first.serial - (first.packet.number if first.packet else 1) + 1) & 0xFFFF
             body = bodies.write_missing_packets(serial, held.missing()[:255], first.edition)
             await self.session.send(self._write(first.phone, Id.ask_sub_packets, body))
-        await self._lost()
-
-    async def _lost(self) -> None:
-        lost, self._parts.lost = self._parts.lost, []
-        if lost:
-            self.session.gateway.figures.lost += len(lost)
-            raws = [b"".join(each.raw for each in held.whole()) for held in lost]
-            await self.session.quarantine([Fault("packets_missing", raw) for raw in raws])
+        await self.session.lost(self._parts)
 
     async def locate(self) -> positions.Position:
         """Ask the terminal where it is now (0x8201). Raises NoAnswer, Absent, Busy, Unreadable."""

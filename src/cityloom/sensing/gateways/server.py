@@ -21,7 +21,7 @@ from cityloom.sensing.gateways.contracts import (
     Unavailable,
 )
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, clock_wrong
-from cityloom.sensing.intake.parts import Budget
+from cityloom.sensing.intake.parts import Budget, Parts
 
 LOG = log.logger(__name__)
 
@@ -181,6 +181,14 @@ class Session:
             except Unavailable:
                 figures.unavailable += 1
                 figures.unkept += len(kept)
+
+    async def lost(self, parts: Parts[Any]) -> None:
+        """Keep what came of messages that never became whole."""
+        given_up, parts.lost = parts.lost, []
+        if given_up:
+            self.gateway.figures.lost += len(given_up)
+            raws = [b"".join(each.raw for each in held.whole()) for held in given_up]
+            await self.quarantine([Fault("packets_missing", raw) for raw in raws])
 
     def marks(self, batch: Batch) -> tuple[str, ...]:
         """The batch's deviations, and `clock_wrong` where one of its times cannot be."""

@@ -47,7 +47,7 @@ class Sl651(Talk):
             whole = self._join(frame, replies)
             if whole is not None:
                 await self._kept(whole, device, batches, replies)
-        await self._lost()
+        await self.session.lost(self._parts)
         await self.session.put(batches)
         if replies:
             await self.session.send(*replies)
@@ -119,16 +119,9 @@ class Sl651(Talk):
         for _key, held in self._parts.open():
             if held.since < before:
                 self._ask_again(next(iter(held.parts.values())), replies)
-        await self._lost()
+        await self.session.lost(self._parts)
         if replies:
             await self.session.send(*replies)
-
-    async def _lost(self) -> None:
-        lost, self._parts.lost = self._parts.lost, []
-        if lost:
-            self.session.gateway.figures.lost += len(lost)
-            raws = [b"".join(each.raw for each in held.whole()) for held in lost]
-            await self.session.quarantine([Fault("packets_missing", raw) for raw in raws])
 
     async def query(self, station: str, function: int, content: bytes = b"") -> Report:
         """Ask a station (M4), with tries; what it answers is kept as its reports are. Raises NoAnswer, Absent, Busy."""

@@ -75,9 +75,9 @@ def write(tx: Transaction, found: Columns, partition: str, received: datetime, k
         _copy(tx, partition, each)
     if found.more:
         _copy_more(tx, partition, found, first, received, keeper)
-    summary = columns.summed(found)
-    _pairs(tx, found)
-    _latest(tx, found, summary, first, received)
+    pairs = np.unique(np.stack((found.streams, found.features)), axis=1)
+    _pairs(tx, pairs)
+    _latest(tx, found, columns.summed(found), pairs, first, received)
     return first
 
 
@@ -98,8 +98,7 @@ def _copy_more(tx: Transaction, partition: str, found: Columns, first: int, at: 
             copy.write_row((*ids, *values, each.result, each.quality, *valid, each.parameters))
 
 
-def _pairs(tx: Transaction, found: Columns) -> None:
-    pairs = np.unique(np.stack((found.streams, found.features)), axis=1)
+def _pairs(tx: Transaction, pairs: Integers) -> None:
     tx.execute(
         """INSERT INTO sensing.datastream_features (datastream_id, feature_id, keeper, public)
            SELECT n.stream, n.feature, d.keeper, d.public
@@ -144,12 +143,13 @@ UPSERT = f"""
       {", ".join(f"{name} = CASE WHEN {NEWER} THEN excluded.{name} ELSE l.{name} END" for name in LAST)}"""
 
 
-def _latest(tx: Transaction, found: Columns, summary: Summary, first: int, received: datetime) -> None:
+def _latest(
+    tx: Transaction, found: Columns, summary: Summary, pairs: Integers, first: int, received: datetime
+) -> None:  # fmt: skip
     last = summary.last
     more = [found.more.get(place) for place in last.tolist()]
     valid = [each.valid if each else None for each in more]
     numbers = [None if number != number else number for number in found.numbers[last].tolist()]
-    pairs = np.unique(np.stack((found.streams, found.features)), axis=1)
     tx.execute(
         UPSERT,
         {
