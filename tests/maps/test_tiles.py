@@ -83,7 +83,7 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
     with served(town) as http:
         early = http.get("/api/maps", headers=who)
         assert (early.status_code, early.json()["code"]) == (503, "maps.not_drawn"), "no reader draws"
-        assert drawing.draw_due(platform)
+        assert drawing.draw_settled(platform), "there is none"
         assert not drawing.draw_due(platform), "nothing has changed"
         state = http.get("/api/maps", headers=who).json()
         assert {each["level"]: each["areas"] for each in state["levels"]}["district"] == 9

@@ -167,6 +167,8 @@ def test_timeliness(place: Place) -> None:
 
 def test_days_without_a_worker_are_measured_afterwards(place: Place) -> None:
     ctx = platform_context(place.parts, "test")
+    jobs.measure(ctx)
+    assert scores.measured(ctx, date(2026, 2, 1), date(2026, 3, 3)) == (), "nothing was there yesterday"
     place.clock.turn(days=1)
     jobs.measure(ctx)
     place.clock.turn(days=3)

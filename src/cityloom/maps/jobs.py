@@ -5,5 +5,5 @@ from cityloom.maps.api import drawing
 
 
 def draw(ctx: Context) -> None:
-    """Draw the areas anew when shapes or positions have changed."""
-    drawing.draw_due(ctx)
+    """Draw the areas anew when shapes or positions have changed, and come to rest."""
+    drawing.draw_settled(ctx)

@@ -331,6 +331,12 @@ def newest(tx: Transaction) -> KeptRow | None:
     return tx.first(KeptRow, "SELECT version, about FROM maps.atlas ORDER BY drawn_at DESC LIMIT 1")
 
 
+def drawn_at(tx: Transaction) -> datetime | None:
+    """When it was drawn; None before the first."""
+    found = tx.values(datetime, "SELECT drawn_at FROM maps.atlas ORDER BY drawn_at DESC LIMIT 1")
+    return found[0] if found else None
+
+
 def content(tx: Transaction, version: str) -> bytes | None:
     """The file of a version; None where a newer one has taken its place."""
     found = tx.values(bytes, "SELECT content FROM maps.atlas WHERE version = %s", [version])

@@ -22,6 +22,12 @@ def datasets(ctx: Context) -> list[str]:
         return [row.name for row in ledger.datasets(tx) if row.active]
 
 
+def installed(ctx: Context) -> dict[str, datetime]:
+    """Since when each dataset's declaration is in force, by its name."""
+    with ctx.begin() as tx:
+        return ledger.installed_at(tx)
+
+
 def measure(ctx: Context, dataset: str, day: date) -> DatasetDay:
     """One dataset on one day in the city's time zone. Raises NotFound `exchange.dataset_unknown`."""
     zone = ctx.parts.calendars.city.table.zone

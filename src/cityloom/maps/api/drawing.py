@@ -1,7 +1,9 @@
 """Atlases drawn from boundaries and positions whenever those change, by a job, so that no reader waits for it."""
 
 import hashlib
+from datetime import datetime, timedelta
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import duckdb
 import msgspec
@@ -11,6 +13,7 @@ from cityloom.exchange.api import reading, tables
 from cityloom.exchange.contracts import StateTable
 from cityloom.kernel import log
 from cityloom.kernel.context import Context
+from cityloom.kernel.db import Database
 from cityloom.kernel.packs import Packs
 from cityloom.kernel.words import Text
 from cityloom.maps import rules, spec, store
@@ -21,7 +24,27 @@ WIDE = 64
 """Tiles of a zoom that are made beforehand at most, of each level: the views that hold most areas."""
 ORDER = ("city", "district", "street", "community", "grid", "school")
 
+SETTLED = timedelta(seconds=10)
+"""So long what an atlas is drawn from stays the same before it is drawn anew: datasets arrive in many deliveries."""
+LATEST = timedelta(minutes=10)
+"""After that it is drawn even while they arrive."""
+
 logger = log.logger("maps")
+_seen: WeakKeyDictionary[Database, tuple[str, datetime]] = WeakKeyDictionary()
+"""The version that this process saw when it last looked, and since when."""
+
+
+def draw_settled(ctx: Context) -> bool:
+    """Draw the atlas where there is none, or anew when what it is drawn from has come to rest; whether it was drawn."""
+    version, now = _version(ctx), ctx.clock.now()
+    with ctx.begin() as tx:
+        drawn_at = store.drawn_at(tx)
+    seen, since = _seen.get(ctx.parts.db, ("", now))
+    if seen != version:
+        _seen[ctx.parts.db] = (version, since := now)
+    if drawn_at is None or now - since >= SETTLED or now - drawn_at >= LATEST:
+        return draw_due(ctx)
+    return False
 
 
 def draw_due(ctx: Context) -> bool:

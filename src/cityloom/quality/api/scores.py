@@ -105,13 +105,18 @@ def measure(ctx: Context, dataset: str, day: date) -> list[Score]:
 
 
 def measure_due(ctx: Context) -> None:
-    """Measure yesterday in every dataset, and the days before it since a dataset was last measured. As the platform."""
+    """Measure yesterday in every dataset, and the days before it since a dataset was last measured. As the platform.
+
+    One that was never measured has no yesterday before the day on which it was installed.
+    """
     zone = ctx.parts.calendars.city.table.zone
     today = ctx.clock.now().astimezone(zone).date()
     with ctx.begin() as tx:
         last = store.last_days(tx, today)
+    installed = measures.installed(ctx)
     for dataset in measures.datasets(ctx):
-        first = max(last.get(dataset, today - timedelta(days=2)), today - timedelta(days=CATCH_UP + 1))
+        new = max(installed[dataset].astimezone(zone).date() - timedelta(days=1), today - timedelta(days=2))
+        first = max(last.get(dataset, new), today - timedelta(days=CATCH_UP + 1))
         for day in range(1, (today - first).days):
             _measure(ctx, dataset, first + timedelta(days=day))
 
