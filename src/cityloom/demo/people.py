@@ -2,17 +2,28 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from datetime import date
+from math import sqrt
 from typing import Any
 
 import msgspec
 
 from cityloom import client
+from cityloom.indicators.api import population
+from cityloom.indicators.contracts import CountWish
+from cityloom.kernel.context import Context
 from cityloom.registers.contracts import Member
 
 RIGHTS = ("registers.read", "registers.steward", "indicators.compute", "indicators.read")
 PATIENCE = 600.0
 """Seconds within which the registers must have followed and linked."""
 REGISTER, BIRTHS, KIND = "person", "birth", "citizen_id"
+
+MOST_OFF = 0.03
+"""By how much of itself the count may differ from the people that were made up: some records come spoiled, and are not mended
+before the last period ends."""
+ERROR, ERRORS = 5, 5
+"""The standard error of a published figure, for each root of a piece (decision 0011), and how many of them it may be off."""
 
 
 class Linkage(msgspec.Struct, frozen=True):
@@ -85,6 +96,12 @@ def count(office: client.Exchange, on: str) -> Plans:
             if kind.endswith(":short") and ":cohort:" in kind
         },
     )
+
+
+def counted_right(platform: Context, on: date, published: int, seeded: int) -> bool:
+    """Whether as many people are counted as were made up, and as many published as are counted, by the error of each."""
+    found, pieces = population.exact(platform, CountWish(on))
+    return abs(found / seeded - 1) <= MOST_OFF and abs(published - found) <= ERRORS * ERROR * sqrt(pieces)
 
 
 def libraries(office: client.Exchange) -> dict[str, float]:

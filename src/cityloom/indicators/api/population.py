@@ -34,6 +34,20 @@ def count(ctx: Context, wish: CountWish) -> Outcome:
     return Outcome(parameters, found, _figures(ctx, counted))
 
 
+def exact(ctx: Context, wish: CountWish) -> tuple[int, int]:
+    """How many persons are counted, and of how many pieces that figure is made: for whoever runs a city made up of nobody, to
+    hold what is published against. Never to be shown or kept. As the platform.
+    """
+    model = running.model(ctx, PACK, "population")
+    parameters = running.parameters(model.Parameters, wish.parameters, on=wish.on)
+    with ctx.lake.session() as cursor:
+        counted = pieces(cursor, model, running.sources(cursor, running.states(ctx, model.DATASETS)), parameters)
+        classes = running.run(
+            cursor, model.classes(running.table("indicators_counted", counted)), {"indicators_counted": counted}
+        )
+    return sum(classes["persons"].to_pylist()), len(classes)
+
+
 def pieces(cursor: Any, model: Any, given: Any, parameters: Any) -> pa.Table:
     """Exact counts of the smallest pieces of the city: for what is computed from them, never to be shown."""
     sources = model.from_datasets(given)

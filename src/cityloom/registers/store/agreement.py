@@ -75,6 +75,8 @@ def count_page(
     Two sources contradict each other on a field where no value that one has is a value that the other has (a person may
     rent two dwellings). Values are compared as rules.survivorship does. Entities on which two differ are kept.
     """
+    # how many values there are the planner cannot know, and pairs of them found by a loop in a loop take hours
+    tx.execute("SET LOCAL enable_nestloop = off")
     return tx.all(
         Tally,
         """WITH feed AS (SELECT (e ->> 0)::smallint AS number, e ->> 1 AS dataset FROM jsonb_array_elements(%(feeds)s::jsonb) AS t (e)),
