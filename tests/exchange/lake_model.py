@@ -127,7 +127,8 @@ def without(state: State, keys: set[str]) -> State:
 def make_tables(lake: Lake) -> None:
     """Empty tables for the model's dataset."""
     with lake.session() as cursor:
-        shape.create_tables(cursor, SHAPE)
+        shape.create_tables(cursor, [SHAPE])
+        shape.keep_in_files(cursor, [SHAPE])
 
 
 def load_checked(cursor: duckdb.DuckDBPyConnection, rows: list[Row], faulty: list[str] | None = None) -> None:

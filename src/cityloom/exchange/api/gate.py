@@ -33,15 +33,19 @@ def install(ctx: Context) -> None:
     """Make the packs' datasets known: catalogue entry with lineage, ledger, lake tables. Safe to run twice."""
     found = declared(ctx.packs)
     origin = {path.stem: pack.name for pack in ctx.packs for path in pack.files("exchange")}
+    encodings = {name: msgspec.json.encode(resolved) for name, resolved in found.items()}
+    digests = {name: hashlib.sha256(encoded).hexdigest() for name, encoded in encodings.items()}
     with ctx.begin() as tx:
         before = ledger.installed(tx)
+    changes = [name for name, digest in digests.items() if before.get(name) != digest]
+    if changes:
+        shapes = [shape_of(found[name]) for name in changes]
+        with ctx.lake.session() as cursor:
+            with ctx.lake.commit(cursor, "install", {"datasets": len(changes)}):
+                shape.create_tables(cursor, shapes)
+            shape.keep_in_files(cursor, shapes)
     for name, resolved in found.items():
-        encoded = msgspec.json.encode(resolved)
-        digest = hashlib.sha256(encoded).hexdigest()
-        changed = before.get(name) != digest
-        if changed:
-            with ctx.lake.session() as cursor:
-                shape.create_tables(cursor, shape_of(resolved))
+        encoded, digest, changed = encodings[name], digests[name], name in changes
         with ctx.begin() as tx:
             described = describe.wish(resolved)
             entry = Entry(name, origin[name], resolved.keeper, resolved.title, resolved.grade, encoded, described)

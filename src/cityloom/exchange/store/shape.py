@@ -1,5 +1,7 @@
 """The lake tables of a dataset: current state, change rows, quarantine, confirmations."""
 
+from collections.abc import Iterable
+
 import duckdb
 import msgspec
 
@@ -78,12 +80,17 @@ class Shape(msgspec.Struct, frozen=True):
         )
 
 
-def create_tables(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:
-    """Make the tables of a dataset, or add the columns that its declaration has gained."""
+def create_tables(cursor: duckdb.DuckDBPyConnection, shapes: Iterable[Shape]) -> None:
+    """Make the tables of these datasets, or add the columns that their declarations have gained. In a lake commit."""
+    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {sql.name(*SCHEMA)}")
+    for shape in shapes:
+        _create(cursor, shape)
+
+
+def _create(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:
     fields = ", ".join(f"{sql.name(name)} {kind}" for name, kind in shape.columns)
     packed = ", ".join(f"{sql.name(name)} {kind}" for name, kind in shape.columns)
     keys = ", ".join(f"{sql.name(name)} {kind}" for name, kind in shape.columns if name in shape.key)
-    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {sql.name(*SCHEMA)}")
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {shape.current} ({fields}, {BOOKKEEPING})")
     cursor.execute(
         f"CREATE TABLE IF NOT EXISTS {shape.changes} ({BOOKKEEPING}, _op VARCHAR, _cause VARCHAR, _as_of DATE,"
@@ -95,11 +102,16 @@ def create_tables(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:
     )
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {shape.confirmed} ({BOOKKEEPING}, {keys})")
     _add_columns(cursor, shape)
-    if any(kind in UNREADABLE for _, kind in shape.columns):
-        cursor.execute(
-            "CALL lake.set_option('data_inlining_row_limit', 0, schema => ?, table_name => ?)",
-            [SCHEMA[1], f"{shape.dataset}__changes"],
-        )
+
+
+def keep_in_files(cursor: duckdb.DuckDBPyConnection, shapes: Iterable[Shape]) -> None:
+    """Have change rows written to files at once whose kind could not be read back otherwise. After `create_tables`."""
+    for shape in shapes:
+        if any(kind in UNREADABLE for _, kind in shape.columns):
+            cursor.execute(
+                "CALL lake.set_option('data_inlining_row_limit', 0, schema => ?, table_name => ?)",
+                [SCHEMA[1], f"{shape.dataset}__changes"],
+            )
 
 
 def _add_columns(cursor: duckdb.DuckDBPyConnection, shape: Shape) -> None:
