@@ -115,14 +115,15 @@ class City:
     def wait_until_ready(self, patience: float = 60.0) -> None:
         """Until /readyz says so. Raises TimeoutError."""
         end = time.monotonic() + patience
-        while time.monotonic() < end:
-            self.watch()
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
+        with httpx.Client(timeout=5, trust_env=False) as door:
+            while time.monotonic() < end:
+                self.watch()
+                try:
+                    if door.get(f"{self.url}/readyz").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.1)
         raise TimeoutError(f"{self.url} did not become ready in {patience:.0f} s")
 
     def watch(self) -> None:
