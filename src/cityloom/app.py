@@ -23,7 +23,7 @@ from cityloom.kernel.calendar.spec import CalendarSpec
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.db import Database
-from cityloom.kernel.errors import Conflict
+from cityloom.kernel.errors import Conflict, NotFound
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.events import FlowNotice, FlowsRecounted
 from cityloom.kernel.manifest import Job, Listener, Module
@@ -250,6 +250,17 @@ def running_parts(settings: Settings, talk: Talk = lambda _: None) -> Iterator[P
     finally:
         if server is not None:
             server.stop()
+
+
+def require_home(settings: Settings) -> None:
+    """For commands about a city that is there: a wrong `--home` makes no empty city. Raises NotFound `kernel.no_city`."""
+    if not is_there(settings):
+        raise NotFound("kernel.no_city", home=str(settings.home))
+
+
+def is_there(settings: Settings) -> bool:
+    """Whether there is a city, running or not: on a database of its operator, or in this home."""
+    return bool(settings.database_url) or (settings.secrets / "database_admin").exists()
 
 
 def database_answers(settings: Settings) -> bool:

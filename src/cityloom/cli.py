@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from cityloom.kernel import words
 from cityloom.kernel.errors import Problem
+from cityloom.kernel.settings import Settings
 from cityloom.kernel.words import Text
 from cityloom.terminal import HINT, language
 
@@ -230,10 +231,11 @@ def root(
     context.obj = _running_parts
 
 
-def _running_parts(*given: Any, **named: Any) -> Any:
-    from cityloom.app import running_parts
+def _running_parts(settings: Settings) -> Any:
+    from cityloom.app import require_home, running_parts
 
-    return running_parts(*given, **named)
+    require_home(settings)
+    return running_parts(settings)
 
 
 ERROR = Text("error:", "错误：")

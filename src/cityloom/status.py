@@ -29,7 +29,7 @@ class Status(msgspec.Struct, frozen=True):
 def look(settings: Settings) -> Status:
     """Ask door and database; starts and changes nothing."""
     door = _door(settings)
-    if not city.database_answers(settings):
+    if not city.is_there(settings) or not city.database_answers(settings):
         return Status("alarm", door, database=False, current=False)
     health = _health(settings)
     level = health.level if door else "alarm"

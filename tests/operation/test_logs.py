@@ -129,6 +129,12 @@ def test_status_of_a_city_that_does_not_run_is_an_alarm(running: RunningCity, tm
     assert told.returncode == 2
     found = json.loads(told.stdout)
     assert (found["level"], found["door"], found["database"]) == ("alarm", False, False)
+    told = subprocess.run(
+        [*words[:-2], "identity", "token", "town"], env=env, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 2
+    assert "There is no city in" in told.stderr
+    assert not (tmp_path / "none").exists(), "who only looks makes nothing"
 
 
 def test_a_day_that_ends_has_a_file_of_its_own(tmp_path: Path) -> None:

@@ -198,6 +198,8 @@ def _tell(report: dict[str, Any]) -> None:
         f"{name} {report[name]}" for name in ("added", "changed", "unchanged", "announced", "drafted", "refused")
     )
     talk.print(f"read {report['read']}: {counts}", highlight=False)
+    if report.get("columns_unknown"):
+        talk.print(f"columns that were not read: {', '.join(report['columns_unknown'])}", highlight=False)
     for fault in report["faults"][:50]:
         place = f"row {fault['row']}" if fault["row"] else fault["subject"]
         told = " ".join(part for part in (place, fault["column"]) if part)
