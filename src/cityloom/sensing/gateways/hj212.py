@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from cityloom.sensing.gateways.contracts import Batch, Denied, Device
+from cityloom.sensing.gateways.contracts import Denied, Device
 from cityloom.sensing.gateways.server import Gateway, Session, Talk
 from cityloom.sensing.gateways.waiting import Absent, Waiting
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, Unreadable
+from cityloom.sensing.intake.heard import Batch
 from cityloom.sensing.intake.hj212 import answers, frames, reports
 from cityloom.sensing.intake.hj212.answers import Items, Outcome, Readiness
 from cityloom.sensing.intake.hj212.frames import Frame

@@ -8,19 +8,9 @@ from typing import Any
 from cityloom.kernel import log
 from cityloom.kernel.clock import Clock
 from cityloom.sensing.gateways.bucket import Bucket
-from cityloom.sensing.gateways.contracts import (
-    Batch,
-    Claim,
-    Denied,
-    Device,
-    Devices,
-    Figures,
-    Limits,
-    Quarantined,
-    Sink,
-    Unavailable,
-)
+from cityloom.sensing.gateways.contracts import Claim, Denied, Device, Devices, Figures, Limits, Sink, Unavailable
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, clock_wrong
+from cityloom.sensing.intake.heard import Batch, Quarantined
 from cityloom.sensing.intake.parts import Budget, Parts
 
 LOG = log.logger(__name__)
