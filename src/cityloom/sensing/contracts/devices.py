@@ -120,6 +120,8 @@ class DeviceChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     version: Short | None = None
     address: Short | None = None
     district: Short | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     groups: tuple[str, ...] | None = None
     traits: Traits | None = None
 

@@ -168,3 +168,20 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION sensing.make_frames_day(date), sensing.drop_frames(date, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sensing.make_frames_day(date), sensing.drop_frames(date, bigint) TO cityloom_app;
+
+-- Entities that the devices of a keeper share: what is observed, by its definition, and sensors, by what they are.
+CREATE TABLE sensing.shared_entities (
+    keeper text NOT NULL CHECK (keeper <> ''),
+    key text NOT NULL,
+    observed_property_id bigint REFERENCES sensing.observed_properties ON DELETE CASCADE,
+    sensor_id bigint REFERENCES sensing.sensors ON DELETE CASCADE,
+    PRIMARY KEY (keeper, key),
+    CHECK ((observed_property_id IS NULL) <> (sensor_id IS NULL))
+);
+CREATE INDEX shared_entities_property ON sensing.shared_entities (observed_property_id);
+CREATE INDEX shared_entities_sensor ON sensing.shared_entities (sensor_id);
+ALTER TABLE sensing.shared_entities ENABLE ROW LEVEL SECURITY;
+ALTER TABLE sensing.shared_entities FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON sensing.shared_entities TO cityloom_app
+    USING (keeper = (SELECT kernel.organisation()) OR (SELECT kernel.sees_all()));
+GRANT SELECT, INSERT, UPDATE, DELETE ON sensing.shared_entities TO cityloom_app;

@@ -60,3 +60,9 @@ def secret(protocol: Protocol, text: str) -> str:
     if unfit:
         raise Invalid("sensing.secret_unfit", protocol=protocol.value)
     return text
+
+
+def placed(longitude: float | None, latitude: float | None) -> None:
+    """A place has both coordinates or none. Raises Invalid `sensing.place_half`."""
+    if (longitude is None) != (latitude is None):
+        raise Invalid("sensing.place_half")

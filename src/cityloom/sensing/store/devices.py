@@ -301,3 +301,19 @@ def streams(tx: Transaction, devices: Sequence[int]) -> list[Stream]:
            FROM sensing.device_streams WHERE device_id = ANY(%s)""",
         [list(devices)],
     )
+
+
+def lock_number(tx: Transaction, protocol: str, number: str) -> None:
+    """One transaction at a time decides about a number, also about one that nobody has yet."""
+    tx.execute("SELECT pg_advisory_xact_lock(7216046, hashtext(%s))", [f"{protocol} {number}"])
+
+
+def set_terminal(tx: Transaction, device: int, terminal: str, plate: str, at: datetime) -> None:
+    """What a terminal of JT/T 808 said of itself when it first registered."""
+    tx.execute(
+        """UPDATE sensing.devices SET changed = %s,
+             traits = traits || jsonb_build_object('terminal', %s::text)
+               || CASE WHEN COALESCE(traits ->> 'plate', '') = '' THEN jsonb_build_object('plate', %s::text) ELSE '{}' END
+           WHERE id = %s""",
+        [at, terminal, plate, device],
+    )
