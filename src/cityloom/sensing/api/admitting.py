@@ -1,5 +1,7 @@
 """Who a device is: asked by gateways and brokers with each connection, so it costs one point read."""
 
+from datetime import datetime
+
 from cityloom.kernel import secrets
 from cityloom.kernel.context import Context
 from cityloom.sensing.contracts.devices import Denial, Known, State
@@ -31,3 +33,9 @@ def judged(ctx: Context, found: Known | None, protocol: str, number: str, secret
     if not credentials.fits(key(ctx), found.digest, protocol, number, secret):
         return Denial.secret
     return found
+
+
+def changed_since(ctx: Context, moment: datetime) -> list[store.Changed]:
+    """Devices that were changed then or later: whoever remembers devices forgets them. Raises Unavailable."""
+    with ctx.begin() as tx:
+        return store.changed_since(tx, moment)

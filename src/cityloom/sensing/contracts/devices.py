@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from cityloom.kernel import words
+
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Short = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=2000)]
@@ -320,3 +322,45 @@ class FramePage(msgspec.Struct, frozen=True):
 
 
 Import = Literal["trial", "keep"]
+
+
+class DistrictCount(msgspec.Struct, frozen=True):
+    """Devices of an item in one district (empty: none was written down)."""
+
+    district: str
+    devices: int
+    online: int
+
+
+class CoverageItem(msgspec.Struct, frozen=True):
+    """An item of the sensing catalogue, and what senses it."""
+
+    code: str
+    title: words.Text
+    devices: int
+    health: dict[str, int]
+    """How many are how."""
+    districts: tuple[DistrictCount, ...]
+
+
+class CoverageTheme(msgspec.Struct, frozen=True):
+    """Items of a theme."""
+
+    code: str
+    title: words.Text
+    items: tuple[CoverageItem, ...]
+
+
+class CoverageCategory(msgspec.Struct, frozen=True):
+    """Themes of a category, and from where the list is."""
+
+    code: str
+    title: words.Text
+    source: str
+    themes: tuple[CoverageTheme, ...]
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """The sensing catalogue with what the asker's organisation has of it."""
+
+    categories: tuple[CoverageCategory, ...]

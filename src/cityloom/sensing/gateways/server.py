@@ -3,6 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
+from collections.abc import Collection
 from typing import Any
 
 from cityloom.kernel import log
@@ -215,6 +216,7 @@ class Gateway:
         self.faults: Counter[str] = Counter()
         self._strangers: OrderedDict[Session, None] = OrderedDict()
         self._present: dict[str, Session] = {}
+        self._sessions: set[Session] = set()
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -248,6 +250,7 @@ class Gateway:
         self.figures.connections += 1
         self.figures.opened += 1
         session = Session(self, reader, writer)
+        self._sessions.add(session)
         self._strangers[session] = None
         if len(self._strangers) > self.limits.unknown:
             self.figures.turned_away += 1
@@ -261,6 +264,7 @@ class Gateway:
 
     def _ended(self, session: Session, task: "asyncio.Task[None]") -> None:
         self._strangers.pop(session, None)
+        self._sessions.discard(session)
         for device, _since in session.known.values():
             self.forget(device.id, session)
         session.close()
@@ -279,6 +283,13 @@ class Gateway:
         """A device has left this connection."""
         if self._present.get(device) is session:
             del self._present[device]
+
+    def recheck(self, devices: Collection[str]) -> None:
+        """These devices were changed: each is identified anew with its next frame."""
+        for session in self._sessions:
+            for key in [key for key, (each, _since) in session.known.items() if each.id in devices]:
+                device, _since = session.known[key]
+                session.known[key] = (device, -session.limits.recheck.total_seconds())
 
     def session(self, device: str) -> Session | None:
         """The connection on which a device speaks now."""

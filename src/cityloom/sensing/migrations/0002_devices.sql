@@ -66,7 +66,8 @@ CREATE TABLE sensing.device_signs (
     undeclared bigint NOT NULL DEFAULT 0,       -- of quantities that its type does not have
     health text NOT NULL DEFAULT 'online',
     health_since timestamptz NOT NULL,
-    causes jsonb NOT NULL DEFAULT '[]'
+    causes jsonb NOT NULL DEFAULT '[]',
+    judged timestamptz                          -- when its values were last looked at
 ) WITH (fillfactor = 70);
 
 CREATE TABLE sensing.device_log (

@@ -184,8 +184,9 @@ def strays(tx: Transaction, before: int, device: int, reason: str, most: int) ->
 def forget_strays(tx: Transaction, before: datetime, most: int) -> int:
     """Rows that went: older than that, and of each keeper the oldest beyond so many."""
     return tx.execute(
-        """DELETE FROM sensing.quarantine q WHERE received < %(before)s OR id <= (
-             SELECT p.id FROM sensing.quarantine p WHERE p.keeper = q.keeper ORDER BY p.id DESC OFFSET %(most)s LIMIT 1)""",
+        """DELETE FROM sensing.quarantine q USING (
+             SELECT id, row_number() OVER (PARTITION BY keeper ORDER BY id DESC) AS place FROM sensing.quarantine) r
+           WHERE q.id = r.id AND (q.received < %(before)s OR r.place > %(most)s)""",
         {"before": before, "most": most},
     )
 
