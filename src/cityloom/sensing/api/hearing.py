@@ -11,11 +11,11 @@ from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Unavailable
-from cityloom.sensing.api import fitting, ingest
+from cityloom.sensing.api import fitting, ingest, reports
+from cityloom.sensing.api.reports import Key, Reader
 from cityloom.sensing.contracts.devices import State
 from cityloom.sensing.intake.heard import Batch, Place, Quarantined
-from cityloom.sensing.rules import drafts, hearing, shapes
-from cityloom.sensing.rules.hearing import Key, Reader
+from cityloom.sensing.rules import drafts, shapes
 from cityloom.sensing.spec.stations import Stations, stations
 from cityloom.sensing.store import devices
 from cityloom.sensing.store import hearing as store
@@ -44,8 +44,8 @@ class Rowed(msgspec.Struct):
     place: int
     batch: Batch
     route: Route
-    found: hearing.Rows
-    fresh: list[hearing.Row]
+    found: reports.Rows
+    fresh: list[reports.Row]
 
 
 class Hearing:
@@ -162,9 +162,9 @@ class Hearing:
         if how is None:
             station = self.stations.types.get(route.station)
             if station is None:  # a type that the packs no longer have
-                return Rowed(place, batch, route, hearing.Rows([], len(batch.readings) + len(batch.places)), [])
-            how = self._readers[route.station] = hearing.reader(self.stations, station)
-        return Rowed(place, batch, route, hearing.read(how, route.streams, batch), [])
+                return Rowed(place, batch, route, reports.Rows([], len(batch.readings) + len(batch.places)), [])
+            how = self._readers[route.station] = reports.reader(self.stations, station)
+        return Rowed(place, batch, route, reports.read(how, route.streams, batch), [])
 
     def _fresh(self, tx: Transaction, rows: list[Rowed]) -> int:
         """Mark what was not said before. What is later than all of its Datastream is new, so few rows are looked for."""
@@ -173,16 +173,16 @@ class Hearing:
             return 0
         last = store.last(tx, streams)
         doubted = [(s, r.start) for each in rows for s, r in each.found.rows if s in last and r.start <= last[s]]
-        there: dict[tuple[int, datetime], list[hearing.Before]] = {}
+        there: dict[tuple[int, datetime], list[reports.Before]] = {}
         if doubted:
             for old in store.said(tx, [each[0] for each in doubted], [each[1] for each in doubted]):
-                there.setdefault((old.stream, old.start), []).append(hearing.before(old.ends, old.number, old.result))
+                there.setdefault((old.stream, old.start), []).append(reports.before(old.ends, old.number, old.result))
         count = 0
         for each in rows:
             for stream, row in each.found.rows:
                 known = there.setdefault((stream, row.start), [])
-                if not hearing.repeats(row, known):
-                    known.append(hearing.before(row.end, row.number, row.result))
+                if not reports.repeats(row, known):
+                    known.append(reports.before(row.end, row.number, row.result))
                     each.fresh.append((stream, row))
                     count += 1
         return count
@@ -289,7 +289,7 @@ def _signs(rows: list[Rowed]) -> dict[int, store.Sign]:
 
 def _moved(location: int, place: Place) -> store.Moved:
     said = place.position
-    text = hearing.point(place)
+    text = reports.point(place)
     shape = shapes.of_geojson(msgspec.json.decode(text))
     assert shape is not None  # noqa: S101 - a point of two numbers
     return store.Moved(location, text, shape.wkb, said.longitude, said.latitude)

@@ -120,7 +120,8 @@ class _Row:
         """The device, unless something is wrong with the row."""
         plain = {field: self.text(field) for field in HEADINGS if field not in ("longitude", "latitude", "groups")}
         longitude, latitude = self.degrees("longitude", 180), self.degrees("latitude", 90)
-        groups = tuple(part for each in self.text("groups").replace("、", ";").replace("；", ";").split(";") if (part := each.strip()))  # fmt: skip
+        parted = self.text("groups").replace("、", ";").replace("；", ";").split(";")
+        groups = tuple(part for each in parted if (part := each.strip()))
         if plain["station"] and plain["station"] not in self.types:
             params = {"station": plain["station"], "known": ", ".join(sorted(self.types))}
             self.fault("station", "sensing.station_unknown", params)
@@ -135,7 +136,8 @@ class _Row:
             return None
         number = NumberWish(Protocol(protocol), plain["number"], plain["secret"])
         rest = {name: value for name, value in plain.items() if name not in ("protocol", "number", "secret")}
-        return DeviceWish(**rest, longitude=longitude, latitude=latitude, groups=groups, numbers=(number,))
+        said = {**rest, "longitude": longitude, "latitude": latitude, "groups": groups}
+        return msgspec.convert({**said, "numbers": (number,)}, DeviceWish)
 
     def spoken(self, protocol: Protocol, plain: Mapping[str, str], seen: dict[tuple[str, str], int]) -> None:
         """Number and secret of the row."""

@@ -139,8 +139,8 @@ def stations(packs: Packs) -> Stations:
 
 def _wrong(found: Stations, station: Station) -> str:
     """What the type refers to in vain."""
-    if station.quantities and station.quantities not in found.tables:
-        return f"no table {station.quantities} in sensing/quantities"
+    if station.quantities and station.quantities not in {*found.tables, *found.items}:
+        return f"no table {station.quantities} in sensing/quantities or sensing/items"
     names = [each.name for each in station.series]
     if len(set(names)) != len(names):
         return "two series of one name"
