@@ -141,7 +141,7 @@ def change(ctx: Context, id: int, wish: DeviceChange) -> Device:
         names = ", ".join(sorted({*given, *(("traits",) if said is not None else ())}))
         store.log(tx, id, ctx.principal.organisation, now, ctx.principal.name, "changed", names)
         found = the(tx, id)
-        ctx.record(tx, "sensing.device_changed", f"Device:{id}", fields=names)
+        ctx.record(tx, "sensing.device_changed", f"Device:{id}", fields=names.replace(" ", ""))
     return found
 
 

@@ -220,6 +220,7 @@ class Gateway:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._stopping = False
 
     def talk(self, session: Session) -> Talk:
         """A conversation for a new connection."""
@@ -234,6 +235,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Listen no more, and end every connection."""
+        self._stopping = True
         if self._server is not None:
             self._server.close()
         for task in list(self._tasks):
@@ -259,6 +261,9 @@ class Gateway:
             await session.run()
         except Exception as error:  # noqa: BLE001 - one device's trouble is not the others'
             LOG.error("sensing.gateway_failed", speech=self.speech, error=type(error).__name__)
+        except asyncio.CancelledError:
+            if not self._stopping:  # else it was us, and streams of Python 3.11 complain of it
+                raise
         finally:
             self._ended(session, task)
 

@@ -41,12 +41,12 @@ def post_device(request: AnyRequest, data: JSONBody[DeviceWish]) -> Made:
 
 @get(ROOT, tags=TAGS, summary="Devices of our organisation", sync_to_thread=True)
 def list_devices(
-    request: AnyRequest, state: FromQuery[str] = "", station: FromQuery[str] = "", district: FromQuery[str] = "",
+    request: AnyRequest, status: FromQuery[str] = "", station: FromQuery[str] = "", district: FromQuery[str] = "",
     group: FromQuery[str] = "", protocol: FromQuery[str] = "", number: FromQuery[str] = "", health: FromQuery[str] = "",
     after: Id = 0, limit: Limit = 200,
 ) -> DevicePage:  # fmt: skip
     """By id, with their signs of life; the next page is asked for with `after` = `next`."""
-    wish = DeviceFilter(state, station, district, group, protocol, number, health)
+    wish = DeviceFilter(status, station, district, group, protocol, number, health)
     return devices.listing(identity.open_context(request), wish, after, limit)
 
 
