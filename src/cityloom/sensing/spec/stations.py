@@ -47,6 +47,8 @@ class Measure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     range: tuple[float, float] | None = None
     series: tuple[str, ...] = ()
     """Of which series; none: of all."""
+    typical: tuple[float, float] | None = None
+    """Middle and width of what simulated devices say; none: they say nothing of it."""
     definition: str = ""
     """The address that defines the ObservedProperty."""
 
@@ -104,6 +106,8 @@ class Station(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The table of its codes (`sensing/quantities`)."""
     series: tuple[Series, ...] = (Series("", Text("", "")),)
     measures: tuple[Measure, ...] = ()
+    system: Annotated[str, Meta(pattern=r"^\d{0,2}$")] = ""
+    """ST of HJ 212, which simulated devices send."""
     moving: bool = False
     """A vehicle: where it was is a Datastream of points, and its Location goes with it."""
 
