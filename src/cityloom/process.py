@@ -1,5 +1,6 @@
 """A process of one module (`python -m cityloom.process sensing.gateways`), as its manifest declares it."""
 
+import signal
 import sys
 import time
 
@@ -12,7 +13,7 @@ logger = log.logger("process")
 
 def main(name: str) -> None:
     """Work until told to stop; waits for a database that is away."""
-    processes.die_with_parent()
+    processes.die_with_parent(signal.SIGKILL)
     settings = load()
     log.configure(settings.log_level, settings.logs, name)
     while not app.database_answers(settings):

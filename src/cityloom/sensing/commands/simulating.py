@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -9,7 +10,7 @@ import msgspec
 import typer
 
 from cityloom import client
-from cityloom.kernel import packs
+from cityloom.kernel import packs, processes
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.errors import Invalid, NotFound
 from cityloom.kernel.settings import load
@@ -54,6 +55,8 @@ def simulate(
 
     The token is of the organisation that keeps them, with sensing.register, sensing.approve and sensing.read.
     """
+    if processes.PARENT in os.environ:  # of a demo, which ends with it
+        processes.die_with_parent()
     settings = load()
     chosen = packs.choose(packs.folders(settings), settings.city, (pack,))
     casts = _casts(stations(chosen), _types(chosen, pack, station), devices, _middle(near))

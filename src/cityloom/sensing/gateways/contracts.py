@@ -142,5 +142,7 @@ class Figures(msgspec.Struct):
     """Times that the sink kept nothing."""
     slowed: int = 0
     """Times that a device was made to wait."""
+    dropped: int = 0
+    """Frames of devices too fast, of which too many waited already; they were not answered."""
     lost: int = 0
     """Messages in packets that never came whole."""

@@ -10,6 +10,7 @@ from cityloom.kernel import log
 from cityloom.kernel.clock import Clock
 from cityloom.sensing.gateways.bucket import Bucket
 from cityloom.sensing.gateways.contracts import Claim, Denied, Device, Devices, Figures, Limits, Sink, Unavailable
+from cityloom.sensing.gateways.later import Later
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, clock_wrong
 from cityloom.sensing.intake.heard import Batch, Quarantined
 from cityloom.sensing.intake.parts import Budget, Parts
@@ -32,6 +33,10 @@ class Talk(ABC):
     @abstractmethod
     async def hear(self, frames: list[Any]) -> None:
         """Keep what the frames say, then answer them. Raises Unavailable."""
+
+    async def again(self, frame: Any) -> None:
+        """Hear a frame that had to wait for its device's rate. Raises Unavailable."""
+        await self.hear([frame])
 
     async def tick(self) -> None:
         """Called every few seconds."""
@@ -57,6 +62,7 @@ class Session:
         self._kept = Bucket(self.limits.quarantine_per_second, self.limits.quarantine_per_second * 10)
         self._faults = 0
         self.talk = gateway.talk(self)
+        self._later = Later(self._again)
 
     @property
     def loop_time(self) -> float:
@@ -88,6 +94,7 @@ class Session:
         except (ConnectionError, TimeoutError):
             return
         finally:
+            self._later.end()
             self.talk.end()
 
     async def _read(self) -> bytes | None:
@@ -140,6 +147,31 @@ class Session:
         """A frame of somebody who may not speak: as bad as a fault."""
         self.gateway.figures.denied += 1
         self._faults += 1
+
+    async def may(self, device: Device, frame: Any) -> bool:
+        """Whether a frame may be heard now.
+
+        A device alone on its connection is waited for: what it sends waits in the network. Where others speak on it too,
+        its frame is heard later, so that nobody else waits; one too many is dropped without an answer, and counted.
+        """
+        if device.id in self._later and self._later.full(device.id):
+            self.gateway.figures.dropped += 1
+            return False
+        wait = self.gateway.bucket(device.id).take(1, self.loop_time)
+        if not wait and device.id not in self._later:
+            return True
+        self.gateway.figures.slowed += 1
+        if len(self.known) == 1:
+            await asyncio.sleep(wait)
+            return True
+        self._later.put(device.id, self.loop_time + wait, frame)
+        return False
+
+    async def _again(self, frame: Any) -> None:
+        try:
+            await self.talk.again(frame)
+        except Unavailable:
+            self.gateway.figures.unavailable += 1
 
     async def pace(self, device: Device, frames: int = 1) -> None:
         """Wait until a device may have said so much."""
