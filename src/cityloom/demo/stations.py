@@ -16,6 +16,7 @@ from cityloom.supervise import Child, City, free_port
 RIGHTS: Final = ("sensing.read", "sensing.register", "sensing.approve")
 CAST: Final = (("environment", "ecology", 12, 2.0), ("water", "water", 6, 0.5))
 """Pack, keeper of its stations, how many there are, and messages a second of all of them."""
+COUNTED: Final = {"$count": "true", "$top": "0"}
 PROTOCOLS: Final = ("hj212", "sl651", "jt808")
 PATIENCE: Final = 60.0
 MIDDLES: Final = {"shenzhen": "114.05,22.55", "yancheng": "120.15,33.35"}
@@ -68,7 +69,7 @@ def alive(url: str, token: dict[str, str], wanted: int) -> Alive:
             door = client.Exchange(url, each)
             try:
                 items = door.get("/api/sensing/devices", status="in_service", limit=1000)["items"]
-                count = door.get("/v1.1/Observations?$count=true&$top=0")["@iot.count"]
+                count = door.get("/v1.1/Observations", **COUNTED)["@iot.count"]
             finally:
                 door.close()
             found = Alive(found.stations + len(items), found.observations + count)
