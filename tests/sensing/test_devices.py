@@ -278,7 +278,7 @@ def test_secrets_are_shown_once_and_rotated_and_revoked(town: City) -> None:
     assert not any(issued["secret"] in row[0] for row in rows)
     again = civil.send("POST", f"{ROOT}/{id}/secrets", {"protocol": "hj212", "number": number}).json()
     assert again["secret"] != issued["secret"]
-    assert civil.send("DELETE", f"{ROOT}/{id}/secrets", {"protocol": "hj212", "number": number}).status_code == 204
+    assert civil.send("DELETE", f"{ROOT}/{id}/secrets/hj212/{number}").status_code == 204
     assert civil.get(f"{ROOT}/{id}")["numbers"][0]["secret"] is False
     refused = civil.refused("POST", f"{ROOT}/{id}/secrets", {"protocol": "sl651", "number": "0000000001"})
     assert refused == (404, "number_missing")

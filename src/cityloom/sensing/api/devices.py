@@ -181,7 +181,7 @@ def rotate(ctx: Context, id: int, wish: SecretWish) -> Issued:
     now = ctx.clock.now()
     with ctx.begin() as tx:
         device = locked(ctx, tx, id)
-        number = _own(tx, id, wish)
+        number = _own(tx, id, wish.protocol.value, wish.number)
         shown = ""
         kept = None
         if wish.secret or wish.protocol is not Protocol.jt808:
@@ -195,26 +195,29 @@ def rotate(ctx: Context, id: int, wish: SecretWish) -> Issued:
     return Issued(wish.protocol, number, shown)
 
 
-def revoke(ctx: Context, id: int, wish: SecretWish) -> None:
+def revoke(ctx: Context, id: int, protocol: str, number: str) -> None:
     """No secret of that number is good any more. Right `sensing.issue`. Raises NotFound `sensing.number_missing`."""
     allow(ctx, "sensing.issue")
     now = ctx.clock.now()
     with ctx.begin() as tx:
         device = locked(ctx, tx, id)
-        number = _own(tx, id, wish)
-        store.set_digest(tx, wish.protocol.value, number, None, now)
+        kept = _own(tx, id, protocol, number)
+        store.set_digest(tx, protocol, kept, None, now)
         store.update(tx, id, {}, now)
-        store.log(tx, id, device.keeper, now, ctx.principal.name, "revoked", f"{wish.protocol} {number}")
-        ctx.record(tx, "sensing.secret_revoked", f"Device:{id}", protocol=wish.protocol.value)
+        store.log(tx, id, device.keeper, now, ctx.principal.name, "revoked", f"{protocol} {kept}")
+        ctx.record(tx, "sensing.secret_revoked", f"Device:{id}", protocol=protocol)
 
 
-def _own(tx: Transaction, id: int, wish: SecretWish) -> str:
+def _own(tx: Transaction, id: int, protocol: str, number: str) -> str:
     """The number as it is kept, if it is this device's. Raises NotFound `sensing.number_missing`."""
-    number = devices.number(wish.protocol, wish.number)
-    found = store.numbered(tx, wish.protocol.value, number)
+    missing = NotFound("sensing.number_missing", number=number[:64], protocol=protocol[:20])
+    if protocol not in set(Protocol):
+        raise missing
+    kept = devices.number(Protocol(protocol), number)
+    found = store.numbered(tx, protocol, kept)
     if found is None or found.device != id:
-        raise NotFound("sensing.number_missing", number=number, protocol=wish.protocol.value)
-    return number
+        raise missing
+    return kept
 
 
 def note(ctx: Context, id: int, text: str) -> list[Line]:

@@ -106,9 +106,7 @@ def rotate(
 def revoke(id: int, protocol: Protocol, number: Number, url: Url = HERE, token: Token = "") -> None:
     """No secret of that number is good any more."""
     with opened(url, token) as city:
-        answer = city.http.request(
-            "DELETE", f"{ROOT}/{id}/secrets", json={"protocol": protocol, "number": number}
-        )  # fmt: skip
+        answer = city.http.delete(f"{ROOT}/{id}/secrets/{protocol}/{number}")
         if answer.status_code != 204:
             client.checked(answer)
 

@@ -93,15 +93,15 @@ def post_secret(request: AnyRequest, id: FromPath[int], data: JSONBody[SecretWis
 
 
 @delete(
-    f"{ROOT}/{{id:int}}/secrets",
+    f"{ROOT}/{{id:int}}/secrets/{{protocol:str}}/{{number:str}}",
     tags=TAGS,
     summary="Revoke the secret of a number",
     status_code=204,
     sync_to_thread=True,
 )
-def delete_secret(request: AnyRequest, id: FromPath[int], data: JSONBody[SecretWish]) -> None:
+def delete_secret(request: AnyRequest, id: FromPath[int], protocol: FromPath[str], number: FromPath[str]) -> None:
     """The device is not heard until it gets another."""
-    devices.revoke(identity.open_context(request), id, data)
+    devices.revoke(identity.open_context(request), id, protocol, number)
 
 
 @get(f"{ROOT}/{{id:int}}/log", tags=TAGS, summary="The log of a device", sync_to_thread=True)
