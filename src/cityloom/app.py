@@ -144,7 +144,14 @@ MODULES: tuple[Module, ...] = (
     CONSOLE,
 )
 PACKAGES = ("cityloom.kernel", *(module.package for module in MODULES if module not in (AUDIT, FLOWS, MACHINE)))
+PROCESSES = {f"{module.name}.{process.name}": process for module in MODULES for process in module.processes}
 GAUGES = {f"{module.name}.{gauge.name}": gauge for module in MODULES for gauge in module.gauges}
+
+
+def processes_of(settings: Settings) -> list[str]:
+    """Names of the processes that this city has beside web and jobs."""
+    chosen = packs.choose(packs.folders(settings), settings.city)
+    return [name for name, each in PROCESSES.items() if each.wanted(settings, chosen)]
 
 
 def role_url(settings: Settings, admin_url: str, role: str) -> str:

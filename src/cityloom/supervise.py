@@ -109,6 +109,8 @@ class City:
         self.children = [Child("web", [sys.executable, "-m", "cityloom.server"], env)]
         work = [sys.executable, "-m", "cityloom.worker"]
         self.children += [Child(f"worker-{number}", work, env) for number in range(self.settings.job_workers)]
+        for name in app.processes_of(self.settings):
+            self.children.append(Child(name, [sys.executable, "-m", "cityloom.process", name], env))
         for child in self.children:
             child.watch()
 

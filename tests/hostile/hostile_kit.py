@@ -27,7 +27,7 @@ from cityloom.quality.api import following, scores
 from cityloom.registers.api import following as registers
 from cityloom.sharing.api import projections
 from cityloom.topics.api import counting
-from hostile.sensed import sense
+from hostile.sensed import declare, sense
 from sharing import sharing_kit
 from sharing.sharing_kit import Town
 
@@ -154,6 +154,7 @@ SEEN = ["used_at", "seen_at"]
 def write_pack(folder: Path) -> Path:
     """The pack of the sharing town, with a pull, and an organisation for the administrators."""
     sharing_kit.write_pack(folder)
+    declare(folder / "small")
     (folder / "small/exchange/pulls").mkdir()
     (folder / "small/exchange/pulls/kilo_pull.yaml").write_text(PULL)
     (folder / "small/registers").mkdir()

@@ -16,6 +16,7 @@ from cityloom.appraisal.api import appeals, filings
 from cityloom.catalogue.contracts import DisputeAct, DraftAct
 from cityloom.kernel.context import Parts
 from cityloom.quality.api import tickets
+from cityloom.sensing.contracts.devices import Move
 from cityloom.server import make_app
 from cityloom.sharing.api import grants, requests
 from hostile.hostile_kit import (
@@ -32,7 +33,7 @@ from hostile.hostile_kit import (
     Owned,
     certificate,
 )
-from hostile.sensed import SENSED
+from hostile.sensed import DEVICE, SENSED, SHEET
 from sharing.sharing_kit import wish
 
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
@@ -87,7 +88,10 @@ LISTS = {
 }  # fmt: skip
 """Any account gets its own part, and not a line of another's."""
 
-PARTS = {"GET /api/quality/scores"}
+PARTS = {
+    "GET /api/quality/scores", "GET /api/sensing/devices", "POST /api/sensing/devices/import", "GET /api/sensing/quarantine",
+    "GET /api/sensing/coverage",
+}  # fmt: skip
 """Whoever has the right gets his own organisation's part, and not a line of another's."""
 
 MAY: Mapping[str, tuple[str, ...]] = {
@@ -130,6 +134,7 @@ ELSEWHERE = {
 
 TAKEN = {
     "PUT /api/sharing/requests/{id}": 409, "PUT /api/quality/tickets/{id}": 409, "PUT /api/appraisal/appeals/{id}": 409,
+    "POST /api/sensing/devices": 409,
 }  # fmt: skip
 """Ids that the askers choose are the city's: one that is taken is told to those who may ask, and no more than that."""
 
@@ -155,6 +160,7 @@ MOVES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Any]]] = {
     "/api/quality/tickets/{id}/moves": (tickets.MOVES, ACT),
     "/api/appraisal/filings/{id}/moves": (filings.MOVES, DRAFT_ACT),
     "/api/appraisal/appeals/{id}/moves": (appeals.MOVES, DRAFT_ACT),
+    "/api/sensing/devices/{id}/moves": (tuple(each.value for each in Move), {"reason": "because"}),
 }
 MORE: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("/api/sharing/requests/{id}/moves", "offer"): {"terms": {"fields": ["id"]}},
@@ -164,6 +170,7 @@ MORE: Mapping[tuple[str, str], Mapping[str, Any]] = {
 FILES: Mapping[str, tuple[str, bytes]] = {
     "PUT /api/exchange/datasets/{dataset}/deliveries/{delivery_id}": ("text/csv", ROWS.encode()),
     "POST /api/exchange/datasets/{dataset}/trials": ("text/csv", ROWS.encode()),
+    "POST /api/sensing/devices/import": ("application/octet-stream", SHEET),
     "POST /api/sharing/grants/{id}/batches": ("text/csv", b"id\nkilo1\n"),
     **{
         f"{method} /v1.{version}/{{path}}": ("application/json", content)
@@ -209,6 +216,10 @@ BODIES: Mapping[str, Any] = {
     "Batch": BATCH,
     "RecordAsked": {"dataset": "resident", "key": ["kilo1"]},
     "Clearance": {"public": False},
+    "DeviceWish": DEVICE,
+    "DeviceChange": {"firmware": "2"},
+    "SecretWish": {"protocol": "hj212", "number": "51A1"},
+    "NoteWish": {"note": "n"},
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

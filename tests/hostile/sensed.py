@@ -1,6 +1,7 @@
 """Devices of civil, which everybody tries who has no business with them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from cityloom.sensing.api import upkeep as sensing
 from sharing.sharing_kit import Town
@@ -20,6 +21,34 @@ STATION = {
 }  # fmt: skip
 
 
+TYPE = """
+protocol: hj212
+title: {en: Outlet, zh: 排放口}
+description: {en: Outlet, zh: 排放口}
+item: outlet
+measures: [{code: w01001, title: {en: pH, zh: pH值}, unit: "1"}]
+health: {silent_after: 900}
+"""
+CATALOGUE = """
+title: {en: Water, zh: 水}
+order: 1
+source: ours
+themes: [{code: waste_water, title: {en: Waste water, zh: 污水}, items: [{code: outlet, title: {en: Outlet, zh: 排放口}}]}]
+"""
+DEVICE = {
+    "name": "kilo outlet", "station": "outlet", "longitude": 114.0, "latitude": 22.5,
+    "numbers": [{"protocol": "hj212", "number": "51A1", "secret": "123456"}],
+}  # fmt: skip
+SHEET = b"name,station,protocol,number\nOutlet,outlet,hj212,51A1\n"
+
+
+def declare(pack: Path) -> None:
+    """What the town's pack says of devices."""
+    for folder, name, text in (("devices", "outlet", TYPE), ("catalogue", "waters", CATALOGUE)):
+        (pack / "sensing" / folder).mkdir(parents=True)
+        (pack / "sensing" / folder / f"{name}.yaml").write_text(text)
+
+
 def sense(town: Town, headers: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """Devices of civil: for each version one that is read and changed, one to add to, and one to remove."""
     found: dict[tuple[str, str], str] = {}
@@ -34,5 +63,9 @@ def sense(town: Town, headers: Mapping[str, str]) -> dict[tuple[str, str], str]:
         found[f"POST /{version}/{{path}}", "{path}"] = f"Datastreams({streams[0]['@iot.id']})/Observations"
         found[f"DELETE /{version}/{{path}}", "{path}"] = f"Things({made[2]})"
         found["things", "id"] = str(made[0])
+    answer = town.client.post("/api/sensing/devices", json=DEVICE, headers=dict(headers))
+    assert answer.status_code == 201, answer.text
+    found["devices", "id"] = str(answer.json()["device"]["id"])
+    found["secrets", "protocol"], found["{protocol}", "number"] = "hj212", "51A1"
     sensing.make_days(town.platform)
     return found

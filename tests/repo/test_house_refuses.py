@@ -87,8 +87,11 @@ CODE = [
     ),
     case(
         code.migrations,
-        having("src/cityloom/sensing/migrations/0002_a.sql", "CREATE TABLE sensing.a (b int REFERENCES exchange.c);\n"),
-        "src/cityloom/sensing/migrations/0002_a.sql: a foreign key to schema exchange",
+        having(
+            "src/cityloom/sensing/migrations/0001_sensing.sql",
+            "CREATE TABLE sensing.a (b int REFERENCES exchange.c);\n",
+        ),
+        "src/cityloom/sensing/migrations/0001_sensing.sql: a foreign key to schema exchange",
     ),
     case(
         code.migrations,

@@ -1,5 +1,6 @@
 """One town for all tests of a file: civil and other have devices; nobody sees the other's."""
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,11 +9,22 @@ import pytest
 from litestar.testing import TestClient
 
 from cityloom.kernel.context import Parts
+from cityloom.kernel.packs import shipped
 from installing import installed
 from scratch import Scratch
 from sensing.sensing_kit import Door
 from serving import served
 from sharing.sharing_kit import TurnedClock, write_pack
+
+DOORS = """
+public: true
+gateways:
+  - {protocol: hj212, port: 0, keeper: civil}
+  - {protocol: sl651, port: 0, keeper: civil}
+  - {protocol: jt808, port: 0, keeper: other, station: service_vehicle, waiting: 2}
+frames: {days: 7, most: 64}
+quarantine: {days: 30, most: 5}
+"""
 
 
 class City(msgspec.Struct, frozen=True):
@@ -29,8 +41,12 @@ class City(msgspec.Struct, frozen=True):
 @pytest.fixture(scope="module")
 def town(shared_scratch: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     packs = write_pack(tmp_path_factory.mktemp("packs"))
-    (packs / "small/sensing").mkdir()
-    (packs / "small/sensing/doors.yaml").write_text("public: true\n")
+    for pack, folder in (
+        ("base", "catalogue"), ("environment", "devices"), ("environment", "quantities"), ("water", "devices"),
+        ("water", "quantities"), ("vehicles", "devices"), ("vehicles", "items"),
+    ):  # fmt: skip
+        shutil.copytree(shipped() / pack / "sensing" / folder, packs / "small/sensing" / folder, dirs_exist_ok=True)
+    (packs / "small/sensing/doors.yaml").write_text(DOORS)
     clock = TurnedClock()
     parts = installed(shared_scratch, clock, packs=str(packs), city="small")
     with served(parts) as client:

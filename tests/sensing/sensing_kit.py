@@ -10,7 +10,9 @@ from cityloom.identity.api import services
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
 
-RIGHTS = ("sensing.read", "sensing.observe", "sensing.register", "sensing.clear")
+RIGHTS = (
+    "sensing.read", "sensing.observe", "sensing.register", "sensing.clear", "sensing.approve", "sensing.issue",
+)  # fmt: skip
 TABLES = (
     "things", "locations", "thing_locations", "historical_locations", "historical_location_places", "sensors",
     "observed_properties", "datastreams", "datastream_properties", "features", "datastream_features", "observations",

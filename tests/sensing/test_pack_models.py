@@ -8,7 +8,7 @@ import pytest
 
 from cityloom.kernel import packs
 from cityloom.sensing.intake.framing import CHINA
-from cityloom.sensing.intake.quantities import Quantities
+from cityloom.sensing.spec.quantities import Quantities
 
 
 def model(pack: str, name: str) -> ModuleType:

@@ -20,6 +20,7 @@ from cityloom.demo import addresses as address_desk
 from cityloom.demo import admission as admissions
 from cityloom.demo import people as people_found
 from cityloom.demo import share
+from cityloom.demo import stations as living
 from cityloom.demo.desks import furnish
 from cityloom.identity.api import organisations, services
 from cityloom.identity.contracts import OrganisationKind
@@ -44,6 +45,7 @@ RIGHTS = (
     *people_found.RIGHTS,
     *address_desk.RIGHTS,
     *admissions.RIGHTS,
+    *living.RIGHTS,
     "appraisal.read_all",
 )
 
@@ -101,6 +103,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Of each topic library the parts of which there are records, out of 1; what no dataset delivers counts as missing."""
     admission: admissions.Admission
     """School admission without proofs: facts asked about the six-year-olds, and papers that parents must bring (R20)."""
+    stations: int
+    """Simulated stations in service: each registered, approved, and heard over its own protocol."""
+    stations_planned: int
+    observations: int
+    """What they had observed by then."""
     shared_as_planned: bool
     """Whether requests were decided, and questions answered, as the departments meant and their records say."""
     audit_entries: int
@@ -116,6 +123,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         linked = self.linkage.precision >= LEAST_PRECISION and self.linkage.recall >= LEAST_RECALL
         found = self.addresses is None or self.addresses.precision >= LEAST_MATCHED
         answered = self.admission.agreement >= LEAST_AGREEMENT
+        heard = self.stations == self.stations_planned
         return (
             found_all
             and as_planned
@@ -123,14 +131,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             and self.population_right
             and found
             and answered
+            and heard
             and self.audit_verified
             and self.unreconciled == 0
         )
 
 
 def settings(given: Settings, own_home: bool) -> Settings:
-    """The demo's settings: quiet, and in a home beside the real one unless the user names a folder."""
-    quiet = msgspec.structs.replace(given, log_level="error")
+    """The demo's settings: quiet, with gateways for devices, and in a home beside the real one unless the user names a folder."""
+    quiet = living.doors(msgspec.structs.replace(given, log_level="error"))
     return msgspec.structs.replace(quiet, home=given.home / f"demo-{given.city}") if own_home else quiet
 
 
@@ -146,6 +155,8 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
         today = datetime.combine(parts.clock.now().astimezone(zone).date(), datetime.min.time(), zone)
         plan = samplecity.plan(parts.packs, people=people, seed=seed, as_of=today)
         tokens = Tokens(parts)
+        keepers = {keeper: tokens.of(keeper) for _, keeper, _, _ in living.cast(parts)}
+        stations = living.start(city, parts, keepers)
         tally = Tally()
         with _progress(talk) as progress:
             task = progress.add_task("delivering", total=samplecity.count(plan))
@@ -174,6 +185,7 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
             libraries = people_found.libraries(office)
         admission = _admit(city.url, tokens, plan, parts.clock.now())
         appraisal = _appraise(city.url, tokens.of(_office(parts)), today)
+        heard = living.alive(city.url, keepers, stations)
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,
@@ -181,7 +193,8 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
         population_seeded=seeded, population_right=right,
         health_centre_gap=plans.health_centre_gap, school_pressure=plans.school_pressure, admission=admission,
         appraisal=appraisal, libraries=libraries, grants=shared.grants, queries=shared.queries,
-        verifications=shared.verifications,
+        verifications=shared.verifications, stations=heard.stations, stations_planned=stations,
+        observations=heard.observations,
         shared_as_planned=shared.as_planned, audit_entries=report.entries,
         audit_verified=report.ok, seconds=round(monotonic() - started, 1), url=city.url,
     )  # fmt: skip
@@ -404,6 +417,8 @@ def show(result: Result, talk: Console) -> None:
         ("  as seeded", result.population_seeded["all"]),
         ("health centres missing, at most", result.health_centre_gap["high"]),
         ("topic libraries", len(result.libraries)),
+        ("stations that speak", result.stations),
+        ("  what they observed", result.observations),
         ("audit entries", result.audit_entries),
     ):
         table.add_row(label, f"{value:,}")

@@ -8,9 +8,10 @@ from typing import Any, Literal
 import msgspec
 from litestar.handlers import BaseRouteHandler
 
-from cityloom.kernel.context import Context
+from cityloom.kernel.context import Context, Parts
 from cityloom.kernel.outbox import Envelope
 from cityloom.kernel.packs import Packs
+from cityloom.kernel.settings import Settings
 from cityloom.kernel.words import Text
 
 
@@ -50,6 +51,16 @@ class Gauge(msgspec.Struct, frozen=True):
     """Called every half minute as the platform, so it must be cheap. None: there is nothing to measure."""
 
 
+class Process(msgspec.Struct, frozen=True):
+    """Work that needs a process of its own, such as ports that devices speak to; it is started again when it dies."""
+
+    name: str
+    wanted: Callable[[Settings, Packs], bool]
+    """Whether this city has it at all."""
+    run: Callable[[Parts], None]
+    """Works until SIGINT or SIGTERM."""
+
+
 class Module(msgspec.Struct, frozen=True):
     """One module, as `app.MODULES` lists it."""
 
@@ -58,6 +69,7 @@ class Module(msgspec.Struct, frozen=True):
     jobs: tuple[Job, ...] = ()
     listeners: tuple[Listener, ...] = ()
     gauges: tuple[Gauge, ...] = ()
+    processes: tuple[Process, ...] = ()
     install: Callable[[Context], None] | None = None
     """Called at each start after the migrations, with the packs in the context; safe to run twice."""
     check: Callable[[Packs], object] | None = None

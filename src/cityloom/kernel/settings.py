@@ -49,6 +49,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     city: Annotated[str, Meta(description="Name of the city pack.")] = "shenzhen"
     host: Annotated[str, Meta(description="Address the HTTP door listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port of the HTTP door.", ge=0, le=65535)] = 8440
+    gateway_host: Annotated[
+        str,
+        Meta(description="Address the gateways of devices listen on, at the ports that the packs say; empty: none do."),
+    ] = ""
+    gateway_ports: Annotated[
+        str,
+        Meta(
+            description="Ports of gateways that shall be other than the packs say: protocol=port, separated by commas, "
+            "such as hj212=9212,sl651=9651."
+        ),
+    ] = ""
     web_workers: Annotated[int, Meta(description="Processes that serve HTTP.", ge=1)] = 1
     job_workers: Annotated[int, Meta(description="Processes that do queued and timed work.", ge=1)] = 1
     inline_mib: Annotated[

@@ -1,9 +1,19 @@
 """Timed work of sensing; safe to run twice."""
 
 from cityloom.kernel.context import Context
-from cityloom.sensing.api import upkeep
+from cityloom.sensing.api import health, upkeep
 
 
 def make_days(ctx: Context) -> None:
     """Make the partitions of the days to come, so that no batch waits for one."""
     upkeep.make_days(ctx)
+
+
+def judge_devices(ctx: Context) -> None:
+    """Find devices that are silent, stuck, implausible or drifting, and those that are well again."""
+    health.judge(ctx)
+
+
+def forget_frames(ctx: Context) -> None:
+    """Frames and quarantine whose time is over, or that are too many, go."""
+    upkeep.forget_frames(ctx)

@@ -2,12 +2,27 @@
 
 from datetime import timedelta
 
-from cityloom.kernel.manifest import Job, Module
+from cityloom.kernel.manifest import Job, Module, Process
+from cityloom.kernel.packs import Packs
 from cityloom.sensing import jobs, routes, spec
+from cityloom.sensing.gateways import serve
+from cityloom.sensing.spec import stations
+
+
+def check(packs: Packs) -> None:
+    """What sensing reads from packs. Raises Invalid `kernel.pack_wrong`."""
+    spec.doors(packs)
+    stations.stations(packs)
+
 
 MODULE = Module(
     name="sensing",
     routes=routes.ROUTES,
-    jobs=(Job("make_days", jobs.make_days, timedelta(hours=6)),),
-    check=spec.doors,
+    jobs=(
+        Job("make_days", jobs.make_days, timedelta(hours=6)),
+        Job("judge_devices", jobs.judge_devices, timedelta(minutes=1)),
+        Job("forget_frames", jobs.forget_frames, timedelta(hours=1)),
+    ),
+    processes=(Process("gateways", serve.wanted, serve.run),),
+    check=check,
 )

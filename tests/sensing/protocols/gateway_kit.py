@@ -9,18 +9,10 @@ from typing import Any
 import msgspec
 
 from cityloom.kernel.clock import Clock, FixedClock
-from cityloom.sensing.gateways.contracts import (
-    Batch,
-    Claim,
-    Denied,
-    Device,
-    Limits,
-    Quarantined,
-    Registered,
-    Unavailable,
-)
+from cityloom.sensing.gateways.contracts import Claim, Denied, Device, Limits, Registered, Unavailable
 from cityloom.sensing.gateways.server import Gateway, Talk
 from cityloom.sensing.intake.framing import CHINA
+from cityloom.sensing.intake.heard import Batch, Quarantined
 from cityloom.sensing.intake.jt808.bodies import Registration
 
 NOW = datetime(2026, 7, 18, 11, 0, 16, tzinfo=CHINA)

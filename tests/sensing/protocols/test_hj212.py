@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cityloom.sensing.intake import checksums
-from cityloom.sensing.intake.framing import CHINA, Interval, Reading, Unreadable, clock_wrong, implausible
+from cityloom.sensing.intake.framing import CHINA, Reading, Unreadable, clock_wrong, implausible
 from cityloom.sensing.intake.hj212 import answers, frames, reports
 from cityloom.sensing.intake.hj212.answers import Outcome, Readiness
+from cityloom.sensing.spec.quantities import Interval
 from sensing.protocols import vectors
 
 MN = "010000A8900016F000169DC0"

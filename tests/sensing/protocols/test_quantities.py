@@ -5,12 +5,12 @@ import re
 import pytest
 
 from cityloom.kernel import packs
-from cityloom.sensing.intake.framing import Interval, implausible
+from cityloom.sensing.intake.framing import implausible
 from cityloom.sensing.intake.hj212 import frames, reports
 from cityloom.sensing.intake.jt808 import frames as jt808
 from cityloom.sensing.intake.jt808 import positions
-from cityloom.sensing.intake.quantities import PositionItems, Quantities
 from cityloom.sensing.intake.sl651 import elements
+from cityloom.sensing.spec.quantities import Interval, PositionItems, Quantities
 from sensing.protocols import vectors
 
 HAN = re.compile(r"[\u4e00-\u9fff]")

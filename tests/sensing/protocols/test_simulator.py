@@ -13,7 +13,7 @@ from cityloom.sensing.gateways.server import Talk
 from cityloom.sensing.gateways.simulator import Wish, simulate
 from cityloom.sensing.intake.actors import numbers
 from cityloom.sensing.intake.framing import Speech, implausible
-from cityloom.sensing.intake.quantities import Quantities
+from cityloom.sensing.spec.quantities import Quantities
 from sensing.protocols.gateway_kit import City, run, running
 
 TALKS: dict[Speech, type[Talk]] = {

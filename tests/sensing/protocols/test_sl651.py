@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cityloom.sensing.intake.framing import CHINA, Interval, Packet, Unreadable, implausible
+from cityloom.sensing.intake.framing import CHINA, Packet, Unreadable, implausible
 from cityloom.sensing.intake.sl651 import bodies, characters, elements, frames, hexadecimal, numbers
 from cityloom.sensing.intake.sl651.reports import Report
+from cityloom.sensing.spec.quantities import Interval
 from sensing.protocols import vectors
 
 NOW = datetime(2026, 7, 18, 11, 0, 16, tzinfo=CHINA)

@@ -1,15 +1,15 @@
 """What a gateway needs of the city: who a device is, and a place that keeps what devices say."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
-from cityloom.sensing.intake.framing import Picture, Reading, Speech
-from cityloom.sensing.intake.hj212.frames import LENIENT, Pair, Profile
+from cityloom.sensing.intake.framing import Speech
+from cityloom.sensing.intake.heard import Batch, Quarantined
+from cityloom.sensing.intake.hj212.frames import LENIENT, Profile
 from cityloom.sensing.intake.jt808.bodies import Registration
-from cityloom.sensing.intake.jt808.positions import Position
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -50,43 +50,6 @@ class Registered(msgspec.Struct, frozen=True):
 
     result: int
     code: str = ""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A position, and whether it comes late from where there was no network."""
-
-    position: Position
-    backfill: bool
-
-
-class Batch(msgspec.Struct, frozen=True):
-    """What one frame (or message of several packets) of one device said."""
-
-    device: str
-    speech: Speech
-    kind: str
-    """CN of HJ 212, message of JT/T 808 and function of SL 651 in hexadecimal."""
-    received: datetime
-    raw: bytes
-    """The frames as they were sent."""
-    readings: list[Reading] = []
-    places: list[Place] = []
-    pictures: list[Picture] = []
-    facts: tuple[Pair, ...] = ()
-    """What the frame says that is no value: restart times, parameters, versions, manual text, status."""
-    deviations: tuple[str, ...] = ()
-
-
-class Quarantined(msgspec.Struct, frozen=True):
-    """Bytes that could not be read or came from somebody unknown."""
-
-    speech: Speech
-    device: str
-    """Empty when it is not known who it was."""
-    address: str
-    reason: str
-    raw: bytes
-    received: datetime
 
 
 class Unavailable(Exception):
@@ -179,5 +142,7 @@ class Figures(msgspec.Struct):
     """Times that the sink kept nothing."""
     slowed: int = 0
     """Times that a device was made to wait."""
+    dropped: int = 0
+    """Frames of devices too fast, of which too many waited already; they were not answered."""
     lost: int = 0
     """Messages in packets that never came whole."""

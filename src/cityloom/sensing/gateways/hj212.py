@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
-from cityloom.sensing.gateways.contracts import Batch, Denied, Device
+from cityloom.sensing.gateways.contracts import Denied, Device
 from cityloom.sensing.gateways.server import Gateway, Session, Talk
 from cityloom.sensing.gateways.waiting import Absent, Waiting
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, Unreadable
+from cityloom.sensing.intake.heard import Batch
 from cityloom.sensing.intake.hj212 import answers, frames, reports
 from cityloom.sensing.intake.hj212.answers import Items, Outcome, Readiness
 from cityloom.sensing.intake.hj212.frames import Frame
@@ -55,13 +56,23 @@ class Hj212(Talk):
 
     async def hear(self, frames: list[Frame]) -> None:
         """Keep the uploads of all frames at once, then answer each."""
-        batches: list[Batch] = []
-        replies: list[bytes] = []
+        heard: list[tuple[Frame, Device]] = []
         for frame in frames:
             device = await self._who(frame)
-            if device is None:
-                continue
-            await self.session.pace(device)
+            if device is not None and await self.session.may(device, frame):
+                heard.append((frame, device))
+        await self._keep(heard)
+
+    async def again(self, frame: Frame) -> None:
+        """A frame that has waited for its device's rate."""
+        device = await self._who(frame)
+        if device is not None:
+            await self._keep([(frame, device)])
+
+    async def _keep(self, heard: list[tuple[Frame, Device]]) -> None:
+        batches: list[Batch] = []
+        replies: list[bytes] = []
+        for frame, device in heard:
             try:
                 batch = self._batch(frame, device)
             except Unreadable as error:

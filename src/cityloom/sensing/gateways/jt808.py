@@ -4,11 +4,12 @@ from typing import Any
 
 import msgspec
 
-from cityloom.sensing.gateways.contracts import Batch, Denied, Device, Place
+from cityloom.sensing.gateways.contracts import Denied, Device
 from cityloom.sensing.gateways.server import Gateway, Session, Talk
 from cityloom.sensing.gateways.waiting import Absent, Waiting
 from cityloom.sensing.intake import bcd
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, Unreadable
+from cityloom.sensing.intake.heard import Batch, Place
 from cityloom.sensing.intake.jt808 import bodies, frames, positions
 from cityloom.sensing.intake.jt808.bodies import Answer, Id, RegisterAnswer, Result
 from cityloom.sensing.intake.jt808.frames import Message

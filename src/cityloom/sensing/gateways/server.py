@@ -3,24 +3,16 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
+from collections.abc import Collection
 from typing import Any
 
 from cityloom.kernel import log
 from cityloom.kernel.clock import Clock
 from cityloom.sensing.gateways.bucket import Bucket
-from cityloom.sensing.gateways.contracts import (
-    Batch,
-    Claim,
-    Denied,
-    Device,
-    Devices,
-    Figures,
-    Limits,
-    Quarantined,
-    Sink,
-    Unavailable,
-)
+from cityloom.sensing.gateways.contracts import Claim, Denied, Device, Devices, Figures, Limits, Sink, Unavailable
+from cityloom.sensing.gateways.later import Later
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, clock_wrong
+from cityloom.sensing.intake.heard import Batch, Quarantined
 from cityloom.sensing.intake.parts import Budget, Parts
 
 LOG = log.logger(__name__)
@@ -41,6 +33,10 @@ class Talk(ABC):
     @abstractmethod
     async def hear(self, frames: list[Any]) -> None:
         """Keep what the frames say, then answer them. Raises Unavailable."""
+
+    async def again(self, frame: Any) -> None:
+        """Hear a frame that had to wait for its device's rate. Raises Unavailable."""
+        await self.hear([frame])
 
     async def tick(self) -> None:
         """Called every few seconds."""
@@ -66,6 +62,7 @@ class Session:
         self._kept = Bucket(self.limits.quarantine_per_second, self.limits.quarantine_per_second * 10)
         self._faults = 0
         self.talk = gateway.talk(self)
+        self._later = Later(self._again)
 
     @property
     def loop_time(self) -> float:
@@ -97,6 +94,7 @@ class Session:
         except (ConnectionError, TimeoutError):
             return
         finally:
+            self._later.end()
             self.talk.end()
 
     async def _read(self) -> bytes | None:
@@ -149,6 +147,31 @@ class Session:
         """A frame of somebody who may not speak: as bad as a fault."""
         self.gateway.figures.denied += 1
         self._faults += 1
+
+    async def may(self, device: Device, frame: Any) -> bool:
+        """Whether a frame may be heard now.
+
+        A device alone on its connection is waited for: what it sends waits in the network. Where others speak on it too,
+        its frame is heard later, so that nobody else waits; one too many is dropped without an answer, and counted.
+        """
+        if device.id in self._later and self._later.full(device.id):
+            self.gateway.figures.dropped += 1
+            return False
+        wait = self.gateway.bucket(device.id).take(1, self.loop_time)
+        if not wait and device.id not in self._later:
+            return True
+        self.gateway.figures.slowed += 1
+        if len(self.known) == 1:
+            await asyncio.sleep(wait)
+            return True
+        self._later.put(device.id, self.loop_time + wait, frame)
+        return False
+
+    async def _again(self, frame: Any) -> None:
+        try:
+            await self.talk.again(frame)
+        except Unavailable:
+            self.gateway.figures.unavailable += 1
 
     async def pace(self, device: Device, frames: int = 1) -> None:
         """Wait until a device may have said so much."""
@@ -225,9 +248,11 @@ class Gateway:
         self.faults: Counter[str] = Counter()
         self._strangers: OrderedDict[Session, None] = OrderedDict()
         self._present: dict[str, Session] = {}
+        self._sessions: set[Session] = set()
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._stopping = False
 
     def talk(self, session: Session) -> Talk:
         """A conversation for a new connection."""
@@ -242,6 +267,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Listen no more, and end every connection."""
+        self._stopping = True
         if self._server is not None:
             self._server.close()
         for task in list(self._tasks):
@@ -258,6 +284,7 @@ class Gateway:
         self.figures.connections += 1
         self.figures.opened += 1
         session = Session(self, reader, writer)
+        self._sessions.add(session)
         self._strangers[session] = None
         if len(self._strangers) > self.limits.unknown:
             self.figures.turned_away += 1
@@ -266,11 +293,15 @@ class Gateway:
             await session.run()
         except Exception as error:  # noqa: BLE001 - one device's trouble is not the others'
             LOG.error("sensing.gateway_failed", speech=self.speech, error=type(error).__name__)
+        except asyncio.CancelledError:
+            if not self._stopping:  # else it was us, and streams of Python 3.11 complain of it
+                raise
         finally:
             self._ended(session, task)
 
     def _ended(self, session: Session, task: "asyncio.Task[None]") -> None:
         self._strangers.pop(session, None)
+        self._sessions.discard(session)
         for device, _since in session.known.values():
             self.forget(device.id, session)
         session.close()
@@ -289,6 +320,13 @@ class Gateway:
         """A device has left this connection."""
         if self._present.get(device) is session:
             del self._present[device]
+
+    def recheck(self, devices: Collection[str]) -> None:
+        """These devices were changed: each is identified anew with its next frame."""
+        for session in self._sessions:
+            for key in [key for key, (each, _since) in session.known.items() if each.id in devices]:
+                device, _since = session.known[key]
+                session.known[key] = (device, -session.limits.recheck.total_seconds())
 
     def session(self, device: str) -> Session | None:
         """The connection on which a device speaks now."""

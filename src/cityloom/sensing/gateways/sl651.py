@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
-from cityloom.sensing.gateways.contracts import Batch, Denied, Device
+from cityloom.sensing.gateways.contracts import Denied, Device
 from cityloom.sensing.gateways.server import Gateway, Session, Talk
 from cityloom.sensing.gateways.waiting import Absent, Waiting
 from cityloom.sensing.intake.framing import Fault, Fed, Speech, Unreadable
+from cityloom.sensing.intake.heard import Batch
 from cityloom.sensing.intake.hj212.frames import Pair
 from cityloom.sensing.intake.parts import Parts
 from cityloom.sensing.intake.sl651 import bodies, elements, frames
@@ -37,13 +38,23 @@ class Sl651(Talk):
 
     async def hear(self, heard: list[Frame]) -> None:
         """Keep what all frames say at once, then answer each."""
-        batches: list[Batch] = []
-        replies: list[bytes] = []
+        let: list[tuple[Frame, Device]] = []
         for frame in heard:
             device = await self._who(frame)
-            if device is None:
-                continue
-            await self.session.pace(device)
+            if device is not None and await self.session.may(device, frame):
+                let.append((frame, device))
+        await self._keep(let)
+
+    async def again(self, frame: Frame) -> None:
+        """A frame that has waited for its station's rate."""
+        device = await self._who(frame)
+        if device is not None:
+            await self._keep([(frame, device)])
+
+    async def _keep(self, heard: list[tuple[Frame, Device]]) -> None:
+        batches: list[Batch] = []
+        replies: list[bytes] = []
+        for frame, device in heard:
             whole = self._join(frame, replies)
             if whole is not None:
                 await self._kept(whole, device, batches, replies)

@@ -23,6 +23,16 @@ from cityloom.sensing.intake.sl651 import hexadecimal
 METRES_A_DEGREE: Final = 111_320.0
 
 
+class Typical(msgspec.Struct, frozen=True):
+    """What a simulated device says of a quantity: around the middle, within what can be true."""
+
+    code: str
+    middle: float
+    width: float
+    low: float = float("-inf")
+    high: float = float("inf")
+
+
 class Simulated(msgspec.Struct, frozen=True):
     """A device that the city has been told of."""
 
@@ -31,6 +41,11 @@ class Simulated(msgspec.Struct, frozen=True):
     secret: str
     longitude: float = 114.06
     latitude: float = 22.54
+    typical: tuple[Typical, ...] = ()
+    """What it measures; none: what its protocol's devices usually do."""
+    system: str = "32"
+    """ST of HJ 212."""
+    aspect: str = "Rtd"
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -63,6 +78,13 @@ class Actor(ABC):
         """A value around the middle, or, for a share of all, far from it."""
         return leap if self.chance.random() < self.spikes else self.chance.gauss(middle, width)
 
+    def values(self) -> list[tuple[str, float]]:
+        """One value of each quantity that is declared."""
+        return [
+            (each.code, min(each.high, max(each.low, self.near(each.middle, each.width, each.middle + 40 * each.width))))
+            for each in self.device.typical
+        ]  # fmt: skip
+
 
 _NUMBERS: dict[Speech, tuple[str, int, str]] = {
     Speech.hj212: ("51A0{:020X}", 0, "123456"), Speech.jt808: ("{:d}", 10_000_000_000, "simulated"),
@@ -88,14 +110,14 @@ class Hj212Actor(Actor):
     def message(self, now: datetime) -> Said:
         """CN 2011, with an answer wanted."""
         qn = answers.number(now)
-        values = (
+        values = self.values() or (
             ("w00000", max(0.0, self.near(12.0, 1.0, 12.0))), ("w01001", self.near(7.2, 0.1, 7.2)),
             ("w01018", max(0.1, self.near(32.0, 4.0, 180.0))), ("w21003", max(0.01, self.near(1.8, 0.3, 14.0))),
         )  # fmt: skip
         head = (
-            ("QN", qn), ("ST", "32"), ("CN", "2011"), ("PW", self.device.secret), ("MN", self.device.number), ("Flag", "5"),
+            ("QN", qn), ("ST", self.device.system), ("CN", "2011"), ("PW", self.device.secret), ("MN", self.device.number), ("Flag", "5"),
         )  # fmt: skip
-        said = (((f"{code}-Rtd", f"{value:.3f}"), (f"{code}-Flag", "N")) for code, value in values)
+        said = (((f"{code}-{self.device.aspect}", f"{value:.3f}"), (f"{code}-Flag", "N")) for code, value in values)
         time = ("DataTime", now.astimezone(CHINA).strftime("%Y%m%d%H%M%S"))
         return Said(hj212.write(head, ((time,), *said)), qn)
 
@@ -209,13 +231,21 @@ class Sl651Actor(Actor):
         return Said(self._report(sl651.TIMED, now), f"{sl651.TIMED}:{self._serial}")
 
     def _report(self, function: int, now: datetime) -> bytes:
+        body = hexadecimal.head(self._serial, now) + hexadecimal.address(self.device.number, "H")
+        body += hexadecimal.observed(now) + (self._declared() if self.device.typical else self._usual())
+        return sl651.write(self._header, function, body, sl651.ETX)
+
+    def _declared(self) -> bytes:
+        """What the device's type measures."""
+        return b"".join(hexadecimal.element(code, value) for code, value in self.values())
+
+    def _usual(self) -> bytes:
+        """Rain, level and battery."""
         fallen = max(0.0, self.near(-1.0, 1.0, 35.0))
         self._rain = (self._rain + fallen) % 90_000
         level = self.near(self._base, 0.02, self._base + 4)
-        body = hexadecimal.head(self._serial, now) + hexadecimal.address(self.device.number, "H")
-        body += hexadecimal.observed(now) + hexadecimal.element("PN05", fallen) + hexadecimal.element("PT", self._rain)
-        body += hexadecimal.element("Z", level) + hexadecimal.element("VT", self.chance.uniform(11.8, 13.2))
-        return sl651.write(self._header, function, body, sl651.ETX)
+        body = hexadecimal.element("PN05", fallen) + hexadecimal.element("PT", self._rain)
+        return body + hexadecimal.element("Z", level) + hexadecimal.element("VT", self.chance.uniform(11.8, 13.2))
 
     def hear(self, buffer: bytes) -> tuple[bytes, list[str], list[bytes]]:
         """A confirmation has the serial number of the report; a question is answered with what is measured."""

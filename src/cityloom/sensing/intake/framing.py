@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from cityloom.sensing.spec.quantities import Interval
+
 CHINA = timezone(timedelta(hours=8), "CST")
 """All three protocols send China standard time without saying so."""
 
@@ -79,13 +81,6 @@ class Picture(msgspec.Struct, frozen=True):
     station: str
     at: datetime
     image: bytes
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """Values of a quantity that can be true, both ends included."""
-
-    low: float
-    high: float
 
 
 def implausible(readings: list[Reading], ranges: dict[str, Interval]) -> list[Reading]:

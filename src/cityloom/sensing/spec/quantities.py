@@ -5,9 +5,15 @@ from typing import Literal
 import msgspec
 
 from cityloom.kernel.words import Text
-from cityloom.sensing.intake.framing import Interval
 
 _HALF = 0x80
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """Values of a quantity that can be true, both ends included."""
+
+    low: float
+    high: float
 
 
 class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,7 +38,7 @@ class Quantity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Quantities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file `sensing/quantities/*.yaml` of a pack."""
 
-    speech: Literal["hj212", "sl651"]
+    speech: Literal["hj212", "sl651", "mqtt", "http"]
     title: Text
     source: str
     quantities: tuple[Quantity, ...]
