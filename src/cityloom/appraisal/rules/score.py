@@ -96,7 +96,9 @@ def weighted(parts: Sequence[Part], facts: Facts, titles: Mapping[str, Text]) ->
     counted = [(part, value, share) for (part, value), share in zip(values, shares, strict=True) if share]
     formula = Text(
         *(
-            " + ".join(_term(part, value, share, titles[part.measure].of(language), language) for part, value, share in counted)
+            " + ".join(
+                _term(part, value, share, titles[part.measure].of(language), language) for part, value, share in counted
+            )
             for language in ("en", "zh")
         )
     )
