@@ -10,7 +10,7 @@ import httpx
 from cityloom import client
 from cityloom.samplecity.contracts import PlannedWish
 
-RIGHTS = ("quality.dispute", "appraisal.file", "catalogue.demand")
+RIGHTS = ("quality.dispute", "quality.read", "appraisal.file", "appraisal.read", "catalogue.demand")
 
 Door = Callable[[str], client.Exchange]
 Record = dict[str, Any]
