@@ -53,7 +53,9 @@ def test_a_planner_goes_from_the_city_to_a_cell_compares_two_days_and_keeps_what
         dialog.get_by_role("button", name="Keep with its source").click()
     (head, *from_datasets) = csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig")))
     kept = [dict(zip(head, row, strict=True)) for row in from_datasets]
-    assert [(f"{int(row['Figure']):,}", row["Dataset"], row["Up to change"]) for row in kept] == [(told, "Residents", "7")]
+    assert [(f"{int(row['Figure']):,}", row["Dataset"], row["Up to change"]) for row in kept] == [
+        (told, "Residents", "7")
+    ]
     figures = page.evaluate(
         "(at) => fetch(at).then((answer) => answer.json())",
         f"/api/indicators/population/{kept[0]['Computation']}/figures?level=district&area={kept[0]['Code']}&kind=",

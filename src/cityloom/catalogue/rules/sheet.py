@@ -189,9 +189,7 @@ class Reader:
         fields["items"] = [self._item(row, name) for row, name in rows]
         wish = self._wish(first, fields) if len(self.faults) == before else None
         id = plain(self.text(first, "id")).casefold()
-        self.found.append(
-            Found(first.number, self._name(first), id, wish, tuple(row.number for row, _ in rows))
-        )
+        self.found.append(Found(first.number, self._name(first), id, wish, tuple(row.number for row, _ in rows)))
         self._rows = []
 
     def _broken_cells(self) -> None:
