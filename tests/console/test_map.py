@@ -49,8 +49,17 @@ def test_a_planner_goes_from_the_city_to_a_cell_compares_two_days_and_keeps_what
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Counted from")).to_be_visible()
     expect(dialog.get_by_role("link", name="Residents")).to_be_visible()
-    address = dialog.get_by_role("link", name="The figure at its door").get_attribute("href")
-    figures = page.evaluate("(at) => fetch(at).then((answer) => answer.json())", address)
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Keep with its source").click()
+    (head, *from_datasets) = csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig")))
+    kept = [dict(zip(head, row, strict=True)) for row in from_datasets]
+    assert [(f"{int(row['Figure']):,}", row["Dataset"], row["Up to change"]) for row in kept] == [
+        (told, "Residents", "7")
+    ]
+    figures = page.evaluate(
+        "(at) => fetch(at).then((answer) => answer.json())",
+        f"/api/indicators/population/{kept[0]['Computation']}/figures?level=district&area={kept[0]['Code']}&kind=",
+    )
     assert f"{figures[0]['value']:,}" == told
     assert desk.faults() == []
     page.keyboard.press("Escape")

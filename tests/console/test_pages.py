@@ -1,6 +1,8 @@
 """Pages driven in a real browser, in both languages, wide and on a phone: work done to its end, and nothing out of place."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -8,10 +10,21 @@ import pytest
 from playwright.sync_api import expect
 
 from cityloom.console.api import pages
-from console.conftest import PASSWORD, Town
+from console.conftest import PASSWORD, Desk, Town
 
-PLACES = ["/", "/catalogue", "/catalogue/resident", "/deliveries", "/deliveries/resident", "/requests", "/nowhere"]
+PLACES = [
+    "/",
+    "/catalogue",
+    "/catalogue/resident",
+    "/catalogue/disputes",
+    "/deliveries",
+    "/deliveries/resident",
+    "/requests",
+    "/nowhere",
+]
 GOOD = "id,name,district,born,income,married\na1,Anna Apple,N1,1980-05-01,100.50,true\na2,Bert Birch,N2,1990-06-02,200.00,false\n"
+SLOW = {"offline": False, "latency": 700, "downloadThroughput": 60_000, "uploadThroughput": 30_000}
+"""Milliseconds there and back, bytes a second."""
 BAD = f"{GOOD}a3,Cleo Cedar,N1,never,,true\n"
 
 
@@ -167,3 +180,52 @@ def test_a_department_asks_the_keeper_offers_a_refusal_with_its_law_and_another_
     for desk in (asker, keeper):
         assert desk.wrong == []
         desk.context.close()
+
+
+@contextmanager
+def slow(desk: Desk) -> Iterator[None]:
+    """A village office's line on a bad day."""
+    line = desk.context.new_cdp_session(desk.page)
+    line.send("Network.enable")
+    line.send("Network.emulateNetworkConditions", SLOW)
+    yield
+    line.send(
+        "Network.emulateNetworkConditions", {**SLOW, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    )
+    line.detach()
+
+
+def test_nothing_typed_is_lost_on_a_slow_line_or_when_the_city_is_restarted(town: Town) -> None:
+    desk = town.desk("housing")
+    page = desk.open("/")
+    with slow(desk):
+        page.get_by_role("link", name="Corrections").click()
+        expect(page.get_by_role("progressbar", name="Loading")).to_be_visible()
+        expect(page.get_by_role("heading", level=1, name="Corrections")).to_be_visible(timeout=20_000)
+    assert desk.faults() == []
+
+    other = desk.context.new_page()
+    other.goto(f"{town.city.url}/console/catalogue")
+    other.wait_for_load_state("networkidle")
+    page = desk.open("/requests/new?dataset=resident")
+    page.get_by_text("District", exact=True).click()
+    page.get_by_role("combobox", name="For which purpose").click()
+    page.get_by_role("option", name="Rent aid").click()
+    page.get_by_label("Reason").fill("who lives where")
+    town.city.stop()
+    try:
+        page.get_by_role("button", name="Send the request").click()
+        expect(page.get_by_text("The city does not answer.", exact=False).first).to_be_visible()
+        expect(page.get_by_label("Reason")).to_have_value("who lives where")
+        other.get_by_role("link", name="Appraisal").click()  # a page whose program this browser does not have yet
+        expect(other.get_by_text("The city does not answer.", exact=False).first).to_be_visible()
+    finally:
+        town.city.well()
+    expect(page.get_by_text("The city answers again.")).to_be_visible(timeout=15_000)
+    page.get_by_role("button", name="Send the request").click()
+    expect(page.get_by_text("Asked", exact=True).first).to_be_visible()
+    expect(page.get_by_text("who lives where").first).to_be_visible()
+    expect(other.get_by_role("heading", level=1, name="Appraisal")).to_be_visible(timeout=15_000)
+    desk.wrong.clear()  # the browser has told whom it could not reach
+    assert desk.faults() == []
+    desk.context.close()

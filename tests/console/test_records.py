@@ -18,7 +18,7 @@ from cityloom.appraisal.api import publications
 from cityloom.appraisal.contracts import Release
 from cityloom.identity.api import services
 from cityloom.kernel.jobs import platform_context
-from console.conftest import PURPOSES, Town, settled
+from console.conftest import PURPOSES, Desk, Town, settled
 from registers import registers_kit
 
 PAIRS = 10
@@ -306,7 +306,49 @@ def test_a_data_officer_registers_a_resource_and_is_told_while_typing(
     page.get_by_role("button", name="ours, free", exact=True).click()
     expect(page).to_have_url(re.compile("keeper=housing"))
     assert desk.faults() == []
+    claim_and_retire(town, office, desk, id)
     desk.context.close()
+
+
+def claim_and_retire(town: Town, office: Office, desk: Desk, id: str) -> None:
+    """An item that another answers for is claimed, answered, ruled on; then the resource goes."""
+    page = desk.open(f"/catalogue/{id}")
+    expect(page.get_by_role("link", name="Civil Affairs answers for it")).to_be_visible()
+    page.get_by_role("link", name="Claim Name").click()
+    expect(page.get_by_text("Civil Affairs answers for it now")).to_be_visible()
+    page.get_by_label("Law or duty").fill("Tenancy Act, article 4")
+    page.get_by_label("Reason").fill("tenants tell us first")
+    assert desk.faults() == []
+    page.get_by_role("button", name="Claim it").click()
+    expect(page.get_by_text("Claimed", exact=True).first).to_be_visible()
+    assert desk.faults() == []
+    holder, bureau = town.desk("civil"), town.desk("bureau")
+    for one, task, move, law in (
+        (holder, "Claims on your items to answer", "Answer", "Register Act, article 2"),
+        (bureau, "Disputes over sources to rule on", "Move the source", "Tenancy Act, article 4"),
+    ):
+        one.open("/").get_by_role("link", name=task).click()
+        one.page.get_by_role("table").get_by_role("link").first.click()
+        one.page.get_by_role("button", name=move, exact=True).click()
+        dialog = one.page.get_by_role("dialog")
+        dialog.get_by_label("Law or duty").fill(law)
+        dialog.get_by_label("Reason", exact=False).last.fill("as the law says")
+        assert one.faults() == []
+        dialog.get_by_role("button", name=move, exact=True).click()
+        expect(dialog).to_be_hidden()
+        assert one.faults() == []
+        one.context.close()
+    assert office.call("housing", "GET", f"catalogue/resources/{id}").json()["record"]["items"][0]["authoritative"]
+
+    page = desk.open(f"/catalogue/{id}")
+    page.get_by_role("button", name="Retire").click()
+    page.get_by_label("Why, and what to use instead").fill("use Leases")
+    assert desk.faults() == []
+    page.get_by_role("button", name="Announce").click()
+    expect(page.get_by_text("use Leases")).to_be_visible()
+    announced = office.call("housing", "GET", f"catalogue/resources/{id}").json()["announced"]
+    assert announced["reason"] == "use Leases"
+    assert desk.faults() == []
 
 
 def test_a_department_files_and_appeals_and_the_platform_decides(town: Town, office: Office) -> None:
@@ -327,7 +369,8 @@ def test_a_department_files_and_appeals_and_the_platform_decides(town: Town, off
     filing = page.url.rsplit("/", 1)[1]
     assert officer.faults() == []
 
-    desk = bureau.open("/appraisal/filings?state=filed")
+    desk = bureau.open("/")
+    desk.get_by_role("link", name="Filings to decide").click()
     desk.get_by_role("link", name="Institutional innovation").click()
     desk.get_by_role("button", name="Accept").click()
     dialog = desk.get_by_role("dialog")

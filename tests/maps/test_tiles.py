@@ -82,7 +82,9 @@ def test_tiles_hold_the_districts_and_what_is_drawn_around_their_dwellings(
     platform = platform_context(town, "test")
     with served(town) as http:
         early = http.get("/api/maps", headers=who)
-        assert (early.status_code, early.json()["code"]) == (503, "maps.not_drawn"), "no reader draws"
+        assert (early.status_code, early.json()["version"], early.json()["levels"]) == (200, "", []), "no reader draws"
+        none = http.get("/api/maps/areas", params={"level": "district"}, headers=who)
+        assert (none.status_code, none.json()["code"]) == (503, "maps.not_drawn")
         assert drawing.draw_settled(platform), "there is none"
         assert not drawing.draw_due(platform), "nothing has changed"
         state = http.get("/api/maps", headers=who).json()

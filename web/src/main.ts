@@ -1,5 +1,6 @@
 import "@/tokens/tokens.css";
 import "@/tokens/base.css";
+import "@/tokens/table.css";
 import { createApp } from "vue";
 import App from "@/frame/App.vue";
 import { resume } from "@/frame/session";

@@ -150,7 +150,7 @@ def _await_atlas(url: str, account: str, password: str) -> float:
     with httpx.Client(base_url=url, trust_env=False, timeout=60) as http:
         began = http.post("/api/identity/session", json={"account": account, "password": password})
         cookies = "; ".join(f"{name}={value}" for name, value in began.cookies.items())
-        while http.get("/api/maps", headers={"cookie": cookies}).status_code != httpx.codes.OK:
+        while not http.get("/api/maps", headers={"cookie": cookies}).json()["version"]:
             time.sleep(0.5)
     return time.monotonic() - started
 

@@ -1,6 +1,6 @@
 """What the console is told that no other door tells."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
@@ -10,7 +10,8 @@ from cityloom.kernel.words import Text
 
 TaskKind = Literal[
     "decide_requests", "answer_offers", "deliver", "decide_pairs", "answer_tickets", "answer_rejections", "rule_on_tickets",
-    "certify_grants", "renew_grants", "mend", "alarms",
+    "certify_grants", "renew_grants", "mend", "alarms", "decide_filings", "decide_appeals", "answer_disputes",
+    "rule_on_disputes", "review_drafts",
 ]  # fmt: skip
 
 
@@ -21,6 +22,8 @@ class Frame(msgspec.Struct, frozen=True):
     flows: tuple[Definition, ...]
     registers: tuple[str, ...]
     """Those that the caller's organisation keeps."""
+    earliest: date
+    """The first day on which what breaks others may come into force, when it is announced today."""
     appraises: bool
     """Whether the caller sees the appraisal of every department."""
     reviewed: bool = False

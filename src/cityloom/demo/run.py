@@ -19,7 +19,7 @@ from cityloom import app, client
 from cityloom.demo import addresses as address_desk
 from cityloom.demo import admission as admissions
 from cityloom.demo import people as people_found
-from cityloom.demo import share
+from cityloom.demo import share, waiting
 from cityloom.demo import stations as living
 from cityloom.demo.desks import furnish
 from cityloom.identity.api import organisations, services
@@ -46,6 +46,7 @@ RIGHTS = (
     *address_desk.RIGHTS,
     *admissions.RIGHTS,
     *living.RIGHTS,
+    *waiting.RIGHTS,
     "appraisal.read_all",
 )
 
@@ -186,6 +187,7 @@ def run(city: City, people: int, seed: int, talk: Console) -> Result:
         admission = _admit(city.url, tokens, plan, parts.clock.now())
         appraisal = _appraise(city.url, tokens.of(_office(parts)), today)
         heard = living.alive(city.url, keepers, stations)
+        waiting.leave(lambda organisation: client.Exchange(city.url, tokens.of(organisation)), wishes, today.date())
         report = _verify_audit(parts, Path(spool))
     return tally.result(
         city=city.settings.city, people=people, seed=seed, unreconciled=unreconciled, requests=shared.requests,

@@ -44,6 +44,7 @@ class MapState(msgspec.Struct, frozen=True):
     """What there is to draw. Changes its `version` whenever a shape may have changed."""
 
     version: str
+    """Empty until the city is drawn for the first time, which takes up to a minute; then there are no levels either."""
     levels: tuple[MapLevel, ...]
     bounds: tuple[float, float, float, float] | None
     """West, south, east, north, in degrees (CGCS2000); None where nothing can be drawn yet."""

@@ -19,7 +19,7 @@ LASTING = "private, max-age=604800, immutable"
 
 @get("/api/maps", tags=TAGS, summary="What can be drawn of the city", sync_to_thread=True)
 def get_map(request: AnyRequest) -> MapState:
-    """The levels of areas, how they are drawn, their version, and whom to name beside the map."""
+    """The levels of areas, how they are drawn, their version (empty until they are), and whom to name beside the map."""
     return showing.state(identity.open_context(request))
 
 

@@ -35,6 +35,36 @@ export function onSignedOut(tell: () => void): void {
   whenSignedOut = tell;
 }
 
+type Tell = (there: boolean) => void;
+const told = new Set<Tell>();
+let there = true;
+const AGAIN = 2000;
+
+/** Tells when nobody answers any more, and when the city does again; returns what ends it. */
+export function onReach(tell: Tell): () => void {
+  told.add(tell);
+  return () => void told.delete(tell);
+}
+
+/** Nobody answers: from now on it is looked for by itself, until somebody does. */
+export function unreached(): void {
+  if (!there) return;
+  there = false;
+  for (const tell of [...told]) tell(false);
+  const look = async () => {
+    const found = await fetch("/healthz", { cache: "no-store" }).catch(() => undefined);
+    if (found?.ok) reached();
+    if (!there) setTimeout(() => void look(), AGAIN);
+  };
+  setTimeout(() => void look(), AGAIN);
+}
+
+function reached(): void {
+  if (there) return;
+  there = true;
+  for (const tell of [...told]) tell(true);
+}
+
 const door: Middleware = {
   onRequest({ request }) {
     request.headers.set("accept-language", language);
@@ -58,6 +88,7 @@ export async function of<T>(asked: Promise<Answer<T>>): Promise<T> {
   try {
     answer = await asked;
   } catch {
+    unreached();
     throw new Away();
   }
   if (answer.response.ok) return answer.data as T;
@@ -70,6 +101,9 @@ function problemOf(answer: Answer<unknown>): Problem {
   const told = (answer.error ?? {}) as Partial<Schema["ProblemDocument"]>;
   const request = (told.instance ?? "").split(":").pop() ?? "";
   const { status } = answer.response;
-  if (!told.code && status >= 500) throw new Away();
+  if (!told.code && status >= 500) {
+    unreached();
+    throw new Away();
+  }
   return new Problem(status, told.code ?? String(status), told.detail ?? "", told.remedy ?? "", request);
 }

@@ -1,6 +1,7 @@
 import { computed, ref, shallowRef } from "vue";
 import { learn } from "./frame";
 import { api, of, onSignedOut, signedIn, type Schema } from "@/api/client";
+import { t } from "@/words";
 
 export type Role = Schema["Role"];
 type Me = Schema["Me"];
@@ -17,6 +18,9 @@ export const has = (...wanted: Role[]) => wanted.some((role) => roles.value.has(
 
 /** The organisation's title in the reader's language is made of this with `both`. */
 export const organisation = (code: string) => organisations.value.get(code)?.title ?? { en: code, zh: code };
+
+/** Who did something, by account: what the city does by itself is said in words. */
+export const whoOf = (account: string) => (account === "platform" ? t("the_platform") : account);
 
 onSignedOut(() => {
   if (me.value) lost.value = true;

@@ -1,5 +1,5 @@
 import { onScopeDispose, ref, shallowRef, watch, type Ref, type WatchSource } from "vue";
-import { Away, Problem } from "@/api/client";
+import { Away, onReach, Problem } from "@/api/client";
 
 export interface Load<T> {
   data: Ref<T | undefined>;
@@ -8,7 +8,10 @@ export interface Load<T> {
   again: () => Promise<void>;
 }
 
-/** What `ask` answers, asked anew whenever `about` changes; an answer that comes late is dropped. */
+/**
+ * What `ask` answers, asked anew whenever `about` changes, and when a city that did not answer is back; an answer that comes
+ * late is dropped.
+ */
 export function load<T>(ask: () => Promise<T>, about: WatchSource = () => 0): Load<T> {
   const data = shallowRef<T>();
   const trouble = shallowRef<Problem | Away>();
@@ -31,5 +34,6 @@ export function load<T>(ask: () => Promise<T>, about: WatchSource = () => 0): Lo
 
   watch(about, again, { immediate: true });
   onScopeDispose(() => ++turn);
+  onScopeDispose(onReach((there) => void (there && trouble.value instanceof Away && again())));
   return { data, trouble, busy, again };
 }

@@ -4,9 +4,10 @@ import { forms } from "./en/forms";
 import { map } from "./en/map";
 import { proof } from "./en/proof";
 import { registers } from "./en/registers";
+import { sources } from "./en/sources";
 import type { Apart, Whole } from "./areas";
 
-const AREAS = [daily, registers, proof, map, forms, charts] as const;
+const AREAS = [daily, registers, proof, map, forms, charts, sources] as const;
 type Areas = typeof AREAS;
 
 /** Refuses to compile where two areas have the same key, and names it. */

@@ -41,7 +41,10 @@ const tag = () => (language.value === "zh" ? "zh-CN" : "en-GB");
 export const count = (number: number) => new Intl.NumberFormat(tag()).format(number);
 
 export function day(moment: string | null | undefined): string {
-  return moment ? new Intl.DateTimeFormat(tag(), { dateStyle: "medium" }).format(new Date(moment)) : t("none");
+  if (!moment) return t("none");
+  // a day without a time is that day wherever one reads it, and not midnight of Greenwich
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(moment) ? `${moment}T00:00` : moment;
+  return new Intl.DateTimeFormat(tag(), { dateStyle: "medium" }).format(new Date(at));
 }
 
 export function minute(moment: string | null | undefined): string {

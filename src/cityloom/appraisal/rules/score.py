@@ -96,12 +96,21 @@ def weighted(parts: Sequence[Part], facts: Facts, titles: Mapping[str, Text]) ->
     counted = [(part, value, share) for (part, value), share in zip(values, shares, strict=True) if share]
     formula = Text(
         *(
-            " + ".join(_term(part, value, share, titles[part.measure].of(language)) for part, value, share in counted)
+            " + ".join(
+                _term(part, value, share, titles[part.measure].of(language), language) for part, value, share in counted
+            )
             for language in ("en", "zh")
         )
     )
     scores = tuple(_part_score(part, value, share, titles) for (part, value), share in zip(values, shares, strict=True))
     return Reached(total, formula, scores)
+
+
+ABSENT = {
+    "unknown": Text("nobody has told", "无人提供"),
+    "nothing": Text("nothing to count", "期内没有发生"),
+}
+"""Why a part has no number, in the formula."""
 
 
 def _spread(part: Part, value: Value) -> bool:
@@ -116,10 +125,10 @@ def _got(part: Part, value: Value) -> Fraction:
     return min(Fraction(1), max(Fraction(0), (value.number - floor) / (target - floor)))
 
 
-def _term(part: Part, value: Value, share: Fraction, title: str) -> str:
+def _term(part: Part, value: Value, share: Fraction, title: str, language: str) -> str:
     percent = f"{rounded(share):f}".rstrip("0").rstrip(".")
     if value.number is None:
-        return f"{percent}% × {int(_got(part, value))} [{title}: {value.absent}]"
+        return f"{percent}% × {int(_got(part, value))} [{title}: {ABSENT[value.absent].of(language)}]"
     return f"{percent}% × {_line(part, value.shown)} [{title}]"
 
 

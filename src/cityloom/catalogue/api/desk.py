@@ -48,6 +48,11 @@ def titles_of(ctx: Context) -> dict[str, Text]:
     return {each.code: each.title for each in organisations.listing(ctx) if each.active}
 
 
+def earliest_of(ctx: Context) -> date:
+    """The first day on which what breaks others may come into force."""
+    return today_of(ctx) + timedelta(days=ctx.settings.notice_days)
+
+
 def today_of(ctx: Context) -> date:
     """The day in the city."""
     return ctx.clock.now().astimezone(ctx.parts.calendars.city.table.zone).date()
@@ -177,7 +182,7 @@ class Desk:
 
     def earliest(self) -> date:
         """The first day on which what breaks others may come into force."""
-        return self.today + timedelta(days=self.ctx.settings.notice_days)
+        return earliest_of(self.ctx)
 
     def ruled(self, id: str, wish: ResourceWish) -> ResourceWish:
         """The description as it is after the rulings about its subject's items."""

@@ -22,6 +22,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Conflict, Invalid, NotFound, Refused
 from cityloom.kernel.flow import api as flow
 from cityloom.kernel.flow.contracts import Standing
+from cityloom.kernel.flow.spec import Definition
 from cityloom.kernel.words import Text
 
 RIGHTS = {
@@ -123,6 +124,11 @@ def listing(ctx: Context, state: str, after: str, limit: int) -> list[Dispute]:
     with ctx.begin() as tx:
         rows = store.listed(tx, state, after, limit)
     return [_dispute(row) for row in rows if ctx.permits("catalogue.read_dispute", thing(row))]
+
+
+def definition(ctx: Context) -> Definition:
+    """How disputes over sources go in this city, with the words for their states and moves."""
+    return spec.flow(ctx.packs, spec.DISPUTE)
 
 
 def _dispute(row: DisputeRow) -> Dispute:

@@ -138,7 +138,7 @@ class Reader:
                 continue
             if self._begins(row):
                 self._end()
-            if not self._rows and not self.text(row, "title"):
+            if not self._rows and not self._name(row):
                 self.fault(row, "title", "", "no_name")
                 continue
             self._rows.append(row)
@@ -157,19 +157,24 @@ class Reader:
         place = self.header.places.get(key)
         return "" if place is None or place >= len(row.cells) else text_of(row.cells[place])
 
+    def _name(self, row: Row) -> str:
+        """What the row calls the resource, in the language that it has a name in."""
+        return self.text(row, "title") or self.text(row, "title_en")
+
     def fault(self, row: Row, key: str, value: str, code: str, known: str = "") -> None:
         """Name what is wrong."""
         column = self.header.words.get(key) or columns.BY_KEY[key].title.zh
-        subject = self.text(self._rows[0] if self._rows else row, "title")
+        subject = self._name(self._rows[0] if self._rows else row)
         self.faults.append(Fault(row.number, column, subject, value[:200], code, known))
 
     def _begins(self, row: Row) -> bool:
-        if not self._rows or not self.text(row, "title"):
+        if not self._rows or not self._name(row):
             return not self._rows
         first = self._rows[0]
+        if self._name(row) != self._name(first):
+            return True
         return any(
-            self.text(row, key) and self.text(row, key) != self.text(first, key)
-            for key in ("title", "code", "id", "keeper")
+            self.text(row, key) and self.text(row, key) != self.text(first, key) for key in ("code", "id", "keeper")
         )
 
     def _end(self) -> None:
@@ -184,9 +189,7 @@ class Reader:
         fields["items"] = [self._item(row, name) for row, name in rows]
         wish = self._wish(first, fields) if len(self.faults) == before else None
         id = plain(self.text(first, "id")).casefold()
-        self.found.append(
-            Found(first.number, self.text(first, "title"), id, wish, tuple(row.number for row, _ in rows))
-        )
+        self.found.append(Found(first.number, self._name(first), id, wish, tuple(row.number for row, _ in rows)))
         self._rows = []
 
     def _broken_cells(self) -> None:

@@ -1,7 +1,7 @@
 """What stands around every page."""
 
 from cityloom.appraisal.api import appeals, filings, parties
-from cityloom.catalogue.api import drafts
+from cityloom.catalogue.api import desk, disputes, drafts
 from cityloom.console.contracts import Frame
 from cityloom.kernel.context import Context
 from cityloom.quality.api import tickets
@@ -12,7 +12,7 @@ from cityloom.sharing.api import requests
 def frame(ctx: Context) -> Frame:
     """The city and its flows. For whoever is signed in."""
     flows = (
-        *requests.flows(ctx), tickets.definition(ctx), drafts.definition(ctx), filings.definition(ctx),
+        *requests.flows(ctx), tickets.definition(ctx), drafts.definition(ctx), disputes.definition(ctx), filings.definition(ctx),
         appeals.definition(ctx),
     )  # fmt: skip
     return Frame(
@@ -21,4 +21,5 @@ def frame(ctx: Context) -> Frame:
         registers=states.kept(ctx),
         appraises=parties.sees_all(ctx),
         reviewed=drafts.needed(ctx),
+        earliest=desk.earliest_of(ctx),
     )

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from cityloom.appraisal.api import appeals, filings, parties
+from cityloom.catalogue.api import disputes, drafts
 from cityloom.console.contracts import KeptDataset, Task, TaskKind, Today
 from cityloom.exchange.api import figures, reading, upkeep
 from cityloom.identity.contracts import Role
@@ -39,6 +41,8 @@ def today(ctx: Context) -> Today:
         _doubts(ctx),
         *_tickets(ctx),
         *_grants(ctx, ours),
+        *_claims(ctx),
+        *_sources(ctx, ours),
         _mend(ctx),
         _alarms(ctx),
     ]
@@ -72,6 +76,35 @@ def _grants(ctx: Context, ours: str) -> list[Task]:
     ending = [each.valid_until for each in active if each.organisation == ours and each.valid_until <= soon]
     due = [each.certify_by for each in active if each.keeper == ours and each.certify_by and each.certify_by <= soon]
     return [_task("renew_grants", ending), _task("certify_grants", due)]
+
+
+def _claims(ctx: Context) -> list[Task]:
+    """Filings and appeals, for who may decide on them."""
+    everybody = parties.resource(ctx, parties.EVERYBODY)
+    found: list[Task] = []
+    if ctx.permits("appraisal.accept", everybody):
+        filed = filings.listing(ctx, "", "filed", "", MOST)
+        found.append(_task("decide_filings", (each.due_at for each in filed)))
+    if ctx.permits("appraisal.uphold", everybody):
+        appealed = appeals.listing(ctx, "", "appealed", "", MOST)
+        found.append(_task("decide_appeals", (each.due_at for each in appealed)))
+    return found
+
+
+def _sources(ctx: Context, ours: str) -> list[Task]:
+    """Disputes over sources and drafts of resources, for whose move it is."""
+    if not {Role.data_officer, Role.steward} & ctx.principal.roles:
+        return []
+    now, mine = ctx.clock.now(), Role.data_officer in ctx.principal.roles
+    stated = disputes.listing(ctx, "stated", "", MOST)
+    unheard = [each for each in stated if each.due_at is not None and each.due_at < now]
+    told = [*disputes.listing(ctx, "answered", "", MOST), *unheard]
+    drafted = [each for each in drafts.listing(ctx, "submitted", "", "", MOST) if each.organisation != ours]
+    return [
+        _task("answer_disputes", (each.due_at for each in stated if each.holder == ours and mine)),
+        _task("rule_on_disputes", (each.due_at for each in told if ours not in (each.organisation, each.holder))),
+        _task("review_drafts", (each.due_at for each in drafted)),
+    ]
 
 
 def _mend(ctx: Context) -> Task:

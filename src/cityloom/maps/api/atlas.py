@@ -151,3 +151,11 @@ def _shelf(db: Database, active: Packs) -> Shelf:
 def of(ctx: Context) -> Atlas:
     """The city's atlas, for whoever is signed in: where areas lie is no secret. Raises Unavailable `maps.not_drawn`."""
     return _shelf(ctx.parts.db, ctx.packs).newest(ctx)
+
+
+def state(ctx: Context) -> MapState:
+    """What the newest atlas says of itself; before the first one is drawn, a state without a version and with nothing in it."""
+    try:
+        return of(ctx).state
+    except Unavailable:
+        return MapState(version="", levels=(), bounds=None, grid=None, sources=())

@@ -14,8 +14,8 @@ UPWARD = {"street": 6, "community": 9}
 
 
 def state(ctx: Context) -> MapState:
-    """The levels that can be drawn, and of which version they are."""
-    return atlas.of(ctx).state
+    """The levels that can be drawn, and of which version they are; none before the first time the city is drawn."""
+    return atlas.state(ctx)
 
 
 def areas(ctx: Context, level: str, within: str, after: str, limit: int) -> list[MapArea]:

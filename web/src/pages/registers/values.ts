@@ -1,12 +1,14 @@
 import type { Schema } from "@/api/client";
-import { t } from "@/words";
+import { day, minute, t } from "@/words";
 
 /** A value as people read it. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined || value === "") return t("none");
   if (typeof value === "boolean") return t(value ? "yes" : "no");
   if (typeof value === "object") return JSON.stringify(value);
-  return String(value);
+  const text = String(value);
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return day(text);
+  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}[\d:.]*(Z|[+-]\d{2}:\d{2})$/.test(text) ? minute(text) : text;
 }
 
 export interface Change {

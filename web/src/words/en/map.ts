@@ -71,7 +71,6 @@ export const map = {
   map_no_level: "There are no figures within this area.",
   map_no_level_text: "Go one step back along the way above.",
   map_computed: "computed {when}",
-  map_door: "The figure at its door (JSON)",
   map_inputs: "Counted from",
   map_upto: "up to change {sequence}",
   map_about_population:

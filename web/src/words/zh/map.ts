@@ -72,7 +72,6 @@ export const map: Record<keyof typeof en, string> = {
   map_no_level: "本区域内没有更细的数值。",
   map_no_level_text: "请沿上方路径返回上一级。",
   map_computed: "计算时间 {when}",
-  map_door: "查看接口中的数值（JSON）",
   map_inputs: "统计所用数据",
   map_upto: "截至第 {sequence} 条变更",
   map_about_population: "经隐私保护：数值由经随机取整的小区域相加，均为十的倍数；不足十人的不予显示。",
