@@ -14,6 +14,7 @@ from cityloom.sensing.rules import results, shapes, times
 from cityloom.sensing.rules.model import ENTITIES, Entity, Property, Relation, Type
 from cityloom.sensing.rules.queries import Expand, Query
 from cityloom.sensing.store import reading
+from cityloom.sensing.store.past import Past
 from cityloom.sensing.store.reading import Asked, Parents, Record
 
 Document = dict[str, Any]
@@ -28,6 +29,7 @@ class Shower(msgspec.Struct, frozen=True):
     tx: Transaction
     door: Door
     now: datetime
+    past: Past
 
     def properties(self, entity: Entity, query: Query) -> tuple[Property, ...]:
         """Those that are shown."""
@@ -37,7 +39,7 @@ class Shower(msgspec.Struct, frozen=True):
 
     def asked(self, kind: Kind, query: Query, parents: Parents | None = None) -> Asked:
         """What the store shall read."""
-        return Asked(kind, self.properties(ENTITIES[kind], query), query, self.now, parents)
+        return Asked(kind, self.properties(ENTITIES[kind], query), query, self.now, parents, past=self.past)
 
     def documents(self, kind: Kind, records: Sequence[Record], query: Query) -> list[Document]:
         """The records as documents, with what is expanded."""

@@ -263,7 +263,8 @@ def corrected_rows(tx: Transaction, ids: Sequence[int]) -> str:
 
 
 def written(tx: Transaction, done: Sequence[Correction]) -> None:
-    """The corrections are in the lake; those that were made anew meanwhile stay."""
+    """The corrections are in the lake; those that were made anew meanwhile stay. Waits for who reads with them."""
+    tx.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
     tx.execute(
         """DELETE FROM sensing.corrections c USING unnest(%s::bigint[], %s::bigint[]) n(id, version)
            WHERE c.id = n.id AND c.version = n.version""",
@@ -302,3 +303,75 @@ def cold_pairs(tx: Transaction, features: Sequence[int]) -> list[tuple[int, int]
         b"SELECT datastream_id, feature_id FROM sensing.datastream_features WHERE cold AND feature_id = ANY(%s)", [list(features)]
     )
     return [(int(row[0]), int(row[1])) for row in found.fetchall()]
+
+
+def streams_of_corrections(tx: Transaction, ids: Sequence[int]) -> list[int]:
+    """The Datastreams that corrections take observations from or give them to."""
+    return tx.values(
+        int,
+        "SELECT datastream_id FROM sensing.corrections WHERE id = ANY(%s) UNION SELECT was_of FROM sensing.corrections WHERE id = ANY(%s)",
+        [list(ids), list(ids)],
+    )
+
+
+def overruled(tx: Transaction, streams: Sequence[int]) -> list[int]:
+    """Observations of Datastreams in the lake that are overruled."""
+    return tx.values(int, "SELECT id FROM sensing.corrections WHERE was_of = ANY(%s)", [list(streams)])
+
+
+def cold_of_corrections(tx: Transaction, streams: Sequence[int]) -> str:
+    """What the corrections of Datastreams come to, as `lake.cold` tells it."""
+    last = ", ".join(f"k.{name}::text" if name in JSON else f"k.{name}" for name in LAST)
+    return tx.scalar(
+        str,
+        f"""SELECT COALESCE(json_agg(x)::text, '[]') FROM (
+              SELECT c.datastream_id, c.keeper, count(*) AS total, min(c.received) AS first_received,
+                min(c.phenomenon_start) AS first_start, max(COALESCE(c.phenomenon_end, c.phenomenon_start)) AS last_end,
+                min(c.result_time) AS first_result, max(c.result_time) AS last_result,
+                (SELECT row_to_json(l) FROM (SELECT {last} FROM sensing.corrections k
+                   WHERE k.datastream_id = c.datastream_id AND NOT k.removed
+                   ORDER BY k.phenomenon_start DESC, k.id DESC LIMIT 1) l) AS last
+              FROM sensing.corrections c WHERE NOT c.removed AND c.datastream_id = ANY(%s) GROUP BY 1, 2) x""",
+        [list(streams)],
+    )
+
+
+def mark_pairs_anew(tx: Transaction, streams: Sequence[int], pairs: Sequence[tuple[int, int]]) -> None:
+    """The observations of Datastreams in the lake have these features, and those of their corrections, and no others."""
+    tx.execute("UPDATE sensing.datastream_features SET cold = false WHERE cold AND datastream_id = ANY(%s)", [list(streams)])
+    more = tx.connection.execute(
+        b"SELECT DISTINCT datastream_id, feature_id FROM sensing.corrections WHERE NOT removed AND datastream_id = ANY(%s)",
+        [list(streams)],
+    )
+    mark_pairs(tx, [*pairs, *((int(row[0]), int(row[1])) for row in more.fetchall())])
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """Of which Datastream an Observation is, and whose."""
+
+    stream: int
+    keeper: str
+
+
+def hot(tx: Transaction, id: int) -> Spot | None:
+    """An Observation that is not in the lake."""
+    return tx.first(
+        Spot,
+        """SELECT datastream_id AS stream, keeper FROM sensing.observations
+           WHERE id = %s AND received >= (SELECT cold_until FROM sensing.history)""",
+        [id],
+    )
+
+
+def corrected(tx: Transaction, id: int) -> Spot | None:
+    """An Observation of the lake that was changed, and not removed, since it was written there."""
+    return tx.first(Spot, "SELECT datastream_id AS stream, keeper FROM sensing.corrections WHERE id = %s AND NOT removed", [id])
+
+
+def remove_of_feature(tx: Transaction, feature: int) -> None:
+    """Corrections that have a feature are removals from now on."""
+    tx.execute(
+        """UPDATE sensing.corrections SET removed = true, version = nextval('sensing.correction_versions')
+           WHERE feature_id = %s AND NOT removed""",
+        [feature],
+    )

@@ -113,20 +113,23 @@ def good() -> str:
     return f"quality IS NULL OR COALESCE(quality ->> '$.flag', quality ->> '$') IN ({marks})"
 
 
-def expire(cursor: duckdb.DuckDBPyConnection, before: datetime, only: Sequence[int] | None, but: Sequence[int]) -> None:
+def expire(cursor: duckdb.DuckDBPyConnection, before: datetime, only: Sequence[int] | None, but: Sequence[int]) -> int:
     """Delete the observations that were received before a moment: of `only` these Datastreams (None: of all), and not of `but`."""
-    _ids(cursor, "only_ids", only or ())
-    _ids(cursor, "but_ids", but)
-    where = "" if only is None else " AND datastream_id IN (SELECT id FROM only_ids)"
-    where += " AND datastream_id NOT IN (SELECT id FROM but_ids)" if but else ""
-    cursor.execute(f"DELETE FROM {RAW} WHERE received < {moment(before)}{where}")
+    where, values = "", {}
+    if only is not None:
+        where, values = where + " AND datastream_id IN (SELECT unnest($only::BIGINT[]))", {"only": list(only)}
+    if but:
+        where, values = where + " AND datastream_id NOT IN (SELECT unnest($but::BIGINT[]))", {**values, "but": list(but)}
+    return int(cursor.execute(f"DELETE FROM {RAW} WHERE received < {moment(before)}{where}", values).fetchall()[0][0])
 
 
 def forget_streams(cursor: duckdb.DuckDBPyConnection, streams: Sequence[int]) -> None:
     """Delete all there is of Datastreams."""
-    _ids(cursor, "gone_ids", streams)
     for table in SORTED:
-        cursor.execute(f"DELETE FROM {sql.name('lake', 'sensing', table)} WHERE datastream_id IN (SELECT id FROM gone_ids)")
+        cursor.execute(
+            f"DELETE FROM {sql.name('lake', 'sensing', table)} WHERE datastream_id IN (SELECT unnest($ids::BIGINT[]))",
+            {"ids": list(streams)},
+        )
 
 
 def replace(
@@ -134,10 +137,12 @@ def replace(
 ) -> None:  # fmt: skip
     """Delete observations (id, Datastream, moment of arrival) and write others, a JSON array; work out their parts anew."""
     streams, days = sorted({each[1] for each in touched}), sorted({each[2].astimezone(UTC).date() for each in touched})
-    _ids(cursor, "changed_ids", [each[0] for each in touched])
+    ids = [each[0] for each in touched]
     within = f"datastream_id IN ({_list(streams)})"
     for day in days:
-        cursor.execute(f"DELETE FROM {RAW} WHERE {_of_day(day)} AND {within} AND id IN (SELECT id FROM changed_ids)")
+        cursor.execute(
+            f"DELETE FROM {RAW} WHERE {_of_day(day)} AND {within} AND id IN (SELECT unnest($ids::BIGINT[]))", {"ids": ids}
+        )
     cursor.execute(f"INSERT INTO {RAW} SELECT {NAMES} FROM ({from_json()}) ORDER BY {ORDER}", {"rows": rows})
     moved = cursor.execute(f"SELECT DISTINCT datastream_id FROM ({from_json()})", {"rows": rows}).fetchall()
     streams = sorted({*streams, *(int(row[0]) for row in moved)})
@@ -181,7 +186,12 @@ def span_of_day(cursor: duckdb.DuckDBPyConnection, day: date) -> tuple[int, int,
     return row or (0, 0, 0)
 
 
-def tidy(cursor: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
+def do(cursor: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Carry out a statement that was told here."""
+    cursor.execute(statement).fetchall()
+
+
+def tidy(table: str) -> Iterator[str]:
     """The statements that keep a table in order, each in a lake commit of its own: rows out of PostgreSQL into files, files with
     many deleted rows anew, small files together, in the table's order."""
     name = sql.literal(table)
@@ -224,11 +234,6 @@ def _of_day(day: date) -> str:
 
 def _list(ids: Sequence[int]) -> str:
     return ", ".join(str(int(each)) for each in ids) or "NULL"
-
-
-def _ids(cursor: duckdb.DuckDBPyConnection, name: str, ids: Sequence[int]) -> None:
-    """A temporary table of ids."""
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE {sql.name(name)} AS SELECT unnest(?::BIGINT[]) AS id", [list(ids)])
 
 
 def rows(cursor: duckdb.DuckDBPyConnection, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
