@@ -11,12 +11,17 @@ def test_first(town: City) -> None:
     id = civil.post("Things", station("h"))
     [stream] = civil.names(f"Things({id})/Datastreams", "@iot.id")
     rows = [[f"2026-01-01T0{n}:00:00Z", n / 2] for n in range(5)]
-    links = civil.send("POST", "CreateObservations", [{"Datastream": {"@iot.id": stream}, "components": ["phenomenonTime", "result"], "dataArray": rows}]).json()
+    links = civil.send(
+        "POST",
+        "CreateObservations",
+        [{"Datastream": {"@iot.id": stream}, "components": ["phenomenonTime", "result"], "dataArray": rows}],
+    ).json()
     path = f"Datastreams({stream})/Observations?$orderby=phenomenonTime desc&$top=3&$count=true&$filter=result ge 1"
     before = civil.get(path)
     town.clock.turn(days=5)
     ctx = platform_context(town.parts, "test")
     import time
+
     t = time.time()
     print(keeping.move(ctx), time.time() - t)
     assert civil.get(path) == before

@@ -77,8 +77,8 @@ def move_day(ctx: Context, cursor: duckdb.DuckDBPyConnection, term: lanes.Term, 
         with ctx.begin() as tx:
             history.forget_touched(tx)
         with TemporaryDirectory(dir=_room(ctx), prefix="history-") as folder, ctx.begin() as tx:
-            for path in history.copied(tx, first, end, Path(folder)):
-                lake.put(cursor, path)
+            for path, longest in history.copied(tx, first, end, Path(folder)):
+                lake.put(cursor, path, longest)
         lake.make_parts(cursor, rulers(ctx), day)
     with ctx.begin() as tx:
         where = lake.of_days(first, end)

@@ -65,25 +65,24 @@ def seal(tx: Transaction, day: date) -> bool:
     return bool(tx.scalar(str, "SELECT sensing.seal_day(%s)", [day]))
 
 
-def copied(tx: Transaction, first: datetime, end: datetime, folder: Path) -> Iterator[Path]:
-    """What was received in a span, by Datastream and time, as CSV files of some hundred MiB; each goes when the next is asked for."""
-    columns = ", ".join(
-        f"{name} AT TIME ZONE 'UTC'" if kind == "TIMESTAMP" else name for name, kind in COLUMNS.items()
-    )
+def copied(tx: Transaction, first: datetime, end: datetime, folder: Path) -> Iterator[tuple[Path, int]]:
+    """What was received in a span, by Datastream and time, as CSV files of some hundred MiB, with the length of the longest row;
+    each file goes when the next is asked for."""
+    columns = ", ".join(f"{name} AT TIME ZONE 'UTC'" if kind == "TIMESTAMP" else name for name, kind in COLUMNS.items())
     statement = f"""COPY (SELECT {columns} FROM sensing.observations WHERE received >= %s AND received < %s
         ORDER BY datastream_id, phenomenon_start, id) TO STDOUT (FORMAT csv)"""
     with tx.connection.cursor() as cursor, cursor.copy(statement.encode(), [first, end]) as copy:
         rows = iter(copy)
         while True:
-            path, size = folder / "piece.csv", 0
+            path, size, longest = folder / "piece.csv", 0, 0
             with path.open("wb", buffering=1 << 20) as file:
                 for row in rows:
                     file.write(row)
-                    size += len(row)
+                    size, longest = size + len(row), max(longest, len(row))
                     if size >= PIECE:
                         break
             if size:
-                yield path
+                yield path, longest
             path.unlink()
             if size < PIECE:
                 return
@@ -114,9 +113,7 @@ def set_cold(tx: Transaction, streams: Sequence[int], found: Iterator[str]) -> N
 
 
 def _cold(then: str) -> str:
-    last = ", ".join(
-        f"(j.last ->> '{name}')::{'jsonb' if name in JSON else KINDS[COLUMNS[name]]}" for name in LAST
-    )
+    last = ", ".join(f"(j.last ->> '{name}')::{'jsonb' if name in JSON else KINDS[COLUMNS[name]]}" for name in LAST)
     return f"""INSERT INTO sensing.cold_streams AS c (datastream_id, keeper, {", ".join(TOTALS)}, {", ".join(LAST)})
         SELECT j.datastream_id, d.keeper, {", ".join(f"j.{name}" for name in TOTALS)}, {last}
         FROM json_to_recordset(%s::json) AS j(datastream_id bigint, keeper text, total bigint, first_received timestamptz,
@@ -128,7 +125,7 @@ def mark_pairs(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> None:
     """Some observation in the lake of each Datastream has the feature."""
     tx.execute(
         """INSERT INTO sensing.datastream_features AS f (datastream_id, feature_id, keeper, public, cold)
-           SELECT d.id, n.feature, d.keeper, d.public, true FROM unnest(%s::bigint[], %s::bigint[]) n(stream, feature)
+           SELECT DISTINCT d.id, n.feature, d.keeper, d.public, true FROM unnest(%s::bigint[], %s::bigint[]) n(stream, feature)
            JOIN sensing.datastreams d ON d.id = n.stream JOIN sensing.features e ON e.id = n.feature ORDER BY 1, 2
            ON CONFLICT (datastream_id, feature_id) DO UPDATE SET cold = true WHERE NOT f.cold""",
         [[each[0] for each in pairs], [each[1] for each in pairs]],
@@ -182,7 +179,9 @@ def amend(tx: Transaction, ids: Sequence[int], values: Mapping[str, object], *, 
 
 def old_days(tx: Transaction, before: datetime) -> list[date]:
     """Days that are read from the lake since before a moment and whose partition is still there."""
-    return tx.values(date, "SELECT day FROM sensing.history_days WHERE dropped IS NULL AND moved <= %s ORDER BY day", [before])
+    return tx.values(
+        date, "SELECT day FROM sensing.history_days WHERE dropped IS NULL AND moved <= %s ORDER BY day", [before]
+    )
 
 
 def drop(tx: Transaction, day: date) -> None:
@@ -206,7 +205,9 @@ def days_of(tx: Transaction, id: int) -> list[date]:
 
 def cold_ids(tx: Transaction, streams: Sequence[int]) -> list[int]:
     """Those of the Datastreams that have observations in the lake."""
-    return tx.values(int, "SELECT datastream_id FROM sensing.cold_streams WHERE datastream_id = ANY(%s)", [list(streams)])
+    return tx.values(
+        int, "SELECT datastream_id FROM sensing.cold_streams WHERE datastream_id = ANY(%s)", [list(streams)]
+    )
 
 
 def last_cold(tx: Transaction, streams: Sequence[int]) -> datetime | None:
@@ -245,13 +246,19 @@ class Correction(msgspec.Struct, frozen=True):
 
 def corrections(tx: Transaction, most: int) -> list[Correction]:
     """The corrections, the oldest first."""
-    return tx.all(Correction, "SELECT id, was_of, received, version FROM sensing.corrections ORDER BY version LIMIT %s", [most])
+    return tx.all(
+        Correction, "SELECT id, was_of, received, version FROM sensing.corrections ORDER BY version LIMIT %s", [most]
+    )
 
 
 def corrected_rows(tx: Transaction, ids: Sequence[int]) -> str:
     """Those of the corrections that are no removals, as a JSON array for the lake."""
     columns = ", ".join(
-        f"{name} AT TIME ZONE 'UTC' AS {name}" if kind == "TIMESTAMP" else f"{name}::text AS {name}" if name in JSON else name
+        f"{name} AT TIME ZONE 'UTC' AS {name}"
+        if kind == "TIMESTAMP"
+        else f"{name}::text AS {name}"
+        if name in JSON
+        else name
         for name, kind in COLUMNS.items()
     )
     return tx.scalar(
@@ -284,7 +291,9 @@ def forget_gone(tx: Transaction, streams: Sequence[int]) -> None:
 
 def of_class(tx: Transaction, names: Sequence[str]) -> list[int]:
     """Datastreams whose class of retention is one of these."""
-    return tx.values(int, "SELECT id FROM sensing.datastreams WHERE properties ->> 'retention' = ANY(%s)", [list(names)])
+    return tx.values(
+        int, "SELECT id FROM sensing.datastreams WHERE properties ->> 'retention' = ANY(%s)", [list(names)]
+    )
 
 
 def expired(tx: Transaction, before: datetime, only: Sequence[int] | None, but: Sequence[int], most: int) -> list[int]:
@@ -300,7 +309,8 @@ def expired(tx: Transaction, before: datetime, only: Sequence[int] | None, but: 
 def cold_pairs(tx: Transaction, features: Sequence[int]) -> list[tuple[int, int]]:
     """Datastreams with observations in the lake that have one of these features, and the feature."""
     found = tx.connection.execute(
-        b"SELECT datastream_id, feature_id FROM sensing.datastream_features WHERE cold AND feature_id = ANY(%s)", [list(features)]
+        b"SELECT datastream_id, feature_id FROM sensing.datastream_features WHERE cold AND feature_id = ANY(%s)",
+        [list(features)],
     )
     return [(int(row[0]), int(row[1])) for row in found.fetchall()]
 
@@ -338,7 +348,9 @@ def cold_of_corrections(tx: Transaction, streams: Sequence[int]) -> str:
 
 def mark_pairs_anew(tx: Transaction, streams: Sequence[int], pairs: Sequence[tuple[int, int]]) -> None:
     """The observations of Datastreams in the lake have these features, and those of their corrections, and no others."""
-    tx.execute("UPDATE sensing.datastream_features SET cold = false WHERE cold AND datastream_id = ANY(%s)", [list(streams)])
+    tx.execute(
+        "UPDATE sensing.datastream_features SET cold = false WHERE cold AND datastream_id = ANY(%s)", [list(streams)]
+    )
     more = tx.connection.execute(
         b"SELECT DISTINCT datastream_id, feature_id FROM sensing.corrections WHERE NOT removed AND datastream_id = ANY(%s)",
         [list(streams)],
@@ -365,7 +377,9 @@ def hot(tx: Transaction, id: int) -> Spot | None:
 
 def corrected(tx: Transaction, id: int) -> Spot | None:
     """An Observation of the lake that was changed, and not removed, since it was written there."""
-    return tx.first(Spot, "SELECT datastream_id AS stream, keeper FROM sensing.corrections WHERE id = %s AND NOT removed", [id])
+    return tx.first(
+        Spot, "SELECT datastream_id AS stream, keeper FROM sensing.corrections WHERE id = %s AND NOT removed", [id]
+    )
 
 
 def remove_of_feature(tx: Transaction, feature: int) -> None:

@@ -60,17 +60,20 @@ def forget_day(cursor: duckdb.DuckDBPyConnection, day: date) -> None:
         cursor.execute(f"DELETE FROM {parts(width)} WHERE arrival = ?", [day])
 
 
-def put(cursor: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Write the rows of a CSV file of PostgreSQL's, which come in order."""
+def put(cursor: duckdb.DuckDBPyConnection, file: Path, longest: int) -> None:
+    """Write the rows of a CSV file of PostgreSQL's, which come in order and are no longer than so many bytes."""
+    line = max(2 << 20, longest + 1)
     columns = ", ".join(f"{sql.literal(name)}: {sql.literal(kind)}" for name, kind in COLUMNS.items())
     cursor.execute(
         f"""INSERT INTO {RAW} SELECT * FROM read_csv({sql.literal(str(file))}, columns = {{{columns}}}, header = false,
             auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
-            max_line_size = {1 << 25}, parallel = false)"""
+            max_line_size = {line}, buffer_size = {2 * line}, parallel = false)"""
     )
 
 
-def make_parts(cursor: duckdb.DuckDBPyConnection, rulers: Sequence[Ruler], day: date, streams: Sequence[int] = ()) -> None:
+def make_parts(
+    cursor: duckdb.DuckDBPyConnection, rulers: Sequence[Ruler], day: date, streams: Sequence[int] = ()
+) -> None:
     """Work out the parts of a day of arrival, of some Datastreams or all; those that there were must be gone."""
     where = _of_day(day) + (f" AND datastream_id IN ({_list(streams)})" if streams else "")
     for ruler in rulers:
@@ -119,7 +122,10 @@ def expire(cursor: duckdb.DuckDBPyConnection, before: datetime, only: Sequence[i
     if only is not None:
         where, values = where + " AND datastream_id IN (SELECT unnest($only::BIGINT[]))", {"only": list(only)}
     if but:
-        where, values = where + " AND datastream_id NOT IN (SELECT unnest($but::BIGINT[]))", {**values, "but": list(but)}
+        where, values = (
+            where + " AND datastream_id NOT IN (SELECT unnest($but::BIGINT[]))",
+            {**values, "but": list(but)},
+        )
     return int(cursor.execute(f"DELETE FROM {RAW} WHERE received < {moment(before)}{where}", values).fetchall()[0][0])
 
 
@@ -141,14 +147,17 @@ def replace(
     within = f"datastream_id IN ({_list(streams)})"
     for day in days:
         cursor.execute(
-            f"DELETE FROM {RAW} WHERE {_of_day(day)} AND {within} AND id IN (SELECT unnest($ids::BIGINT[]))", {"ids": ids}
+            f"DELETE FROM {RAW} WHERE {_of_day(day)} AND {within} AND id IN (SELECT unnest($ids::BIGINT[]))",
+            {"ids": ids},
         )
     cursor.execute(f"INSERT INTO {RAW} SELECT {NAMES} FROM ({from_json()}) ORDER BY {ORDER}", {"rows": rows})
     moved = cursor.execute(f"SELECT DISTINCT datastream_id FROM ({from_json()})", {"rows": rows}).fetchall()
     streams = sorted({*streams, *(int(row[0]) for row in moved)})
     for day in days:
         for ruler in rulers:
-            cursor.execute(f"DELETE FROM {parts(ruler.width)} WHERE arrival = ? AND datastream_id IN ({_list(streams)})", [day])
+            cursor.execute(
+                f"DELETE FROM {parts(ruler.width)} WHERE arrival = ? AND datastream_id IN ({_list(streams)})", [day]
+            )
         make_parts(cursor, rulers, day, streams)
 
 

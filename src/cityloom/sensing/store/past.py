@@ -117,7 +117,9 @@ class Past:
             return Found(self._rows(wanted, f"LIMIT {MOST + 1}", MOST))
         if wanted.parent and parents > 1:
             return Found(
-                self._rows(wanted, f"QUALIFY row_number() OVER (PARTITION BY {wanted.parent} ORDER BY {order}) <= {need}", MOST)
+                self._rows(
+                    wanted, f"QUALIFY row_number() OVER (PARTITION BY {wanted.parent} ORDER BY {order}) <= {need}", MOST
+                )
             )
         # whatever is hot, so many of the lake come before the page
         dropped = max(0, query.skip - hot()) if query.skip > FAR else 0
@@ -131,14 +133,18 @@ class Past:
         """How many there are, by parent (0: of all)."""
         parent = wanted.parent or "0"
         with self.lake.session() as cursor:
-            rows = lake.rows(cursor, f"SELECT {parent}, count(*) FROM {lake.RAW} WHERE {wanted.where} GROUP BY ALL", wanted.values)
+            rows = lake.rows(
+                cursor, f"SELECT {parent}, count(*) FROM {lake.RAW} WHERE {wanted.where} GROUP BY ALL", wanted.values
+            )
         return {int(row[0]): int(row[1]) for row in rows}
 
     def _rows(self, wanted: Wanted, end: str, most: int) -> str:
         shown = ", ".join(f"'{name}': {lake.as_text(name)}" for name in lake.COLUMNS)
         with self.lake.session() as cursor:
             rows = lake.rows(
-                cursor, f"SELECT to_json({{{shown}}})::VARCHAR FROM {lake.RAW} WHERE {wanted.where} {end}", wanted.values
+                cursor,
+                f"SELECT to_json({{{shown}}})::VARCHAR FROM {lake.RAW} WHERE {wanted.where} {end}",
+                wanted.values,
             )
         if len(rows) > most:
             raise BadRequest("sensing.history_too_wide", most=most)

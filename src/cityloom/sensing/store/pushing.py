@@ -129,7 +129,9 @@ def _number(node: Node, bound: Values) -> str | None:
 def _times(node: Node, bound: Values) -> tuple[str, str] | None:
     """First and last moment."""
     if isinstance(node, Path):
-        return {("phenomenonTime",): ("phenomenon_start", END), ("resultTime",): ("result_time", "result_time")}.get(node.names)
+        return {("phenomenonTime",): ("phenomenon_start", END), ("resultTime",): ("result_time", "result_time")}.get(
+            node.names
+        )
     value = node.value if isinstance(node, Literal) else None
     if isinstance(value, Period):
         start = f"{bound(value.start)}::TIMESTAMP"
