@@ -58,7 +58,7 @@ def change(ctx: Context, tx: Transaction, id: int, values: Mapping[str, object])
             observations.change(tx, id, dict(values))
         observations.pair(tx, id)
     else:
-        _overrule(ctx, tx, id, at, values, removed=False)
+        _overrule(tx, id, at, values, removed=False)
         _refresh(ctx, tx, sorted(streams))
     observations.recount(tx, sorted(streams))
 
@@ -69,7 +69,7 @@ def remove(ctx: Context, tx: Transaction, id: int) -> None:
     if not at.rows:
         observations.remove(tx, [id])
     else:
-        _overrule(ctx, tx, id, at, {}, removed=True)
+        _overrule(tx, id, at, {}, removed=True)
         _refresh(ctx, tx, [at.stream])
     observations.recount(tx, [at.stream])
 
@@ -99,7 +99,7 @@ class _Feature(msgspec.Struct, frozen=True):
         return [self.feature]
 
 
-def _overrule(ctx: Context, tx: Transaction, id: int, at: Spot, values: Mapping[str, object], *, removed: bool) -> None:
+def _overrule(tx: Transaction, id: int, at: Spot, values: Mapping[str, object], *, removed: bool) -> None:
     if at.rows == "[]":
         history.amend(tx, [id], values, removed=removed)
     else:

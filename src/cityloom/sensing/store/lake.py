@@ -55,7 +55,7 @@ def make_tables(cursor: duckdb.DuckDBPyConnection) -> None:
 
 def forget_day(cursor: duckdb.DuckDBPyConnection, day: date) -> None:
     """Take out what a mover that died wrote of a day of arrival, which nobody reads."""
-    cursor.execute(f"DELETE FROM {RAW} WHERE {_of_day(day)}")
+    cursor.execute(f"DELETE FROM {RAW} WHERE {of_day(day)}")
     for width in ("minute", "hour", "day"):
         cursor.execute(f"DELETE FROM {parts(width)} WHERE arrival = ?", [day])
 
@@ -75,7 +75,7 @@ def make_parts(
     cursor: duckdb.DuckDBPyConnection, rulers: Sequence[Ruler], day: date, streams: Sequence[int] = ()
 ) -> None:
     """Work out the parts of a day of arrival, of some Datastreams or all; those that there were must be gone."""
-    where = _of_day(day) + (f" AND datastream_id IN ({_list(streams)})" if streams else "")
+    where = of_day(day) + (f" AND datastream_id IN ({_list(streams)})" if streams else "")
     for ruler in rulers:
         cursor.execute(
             f"INSERT INTO {parts(ruler.width)} SELECT * FROM ({slim(ruler, f'{RAW} WHERE {where}')}) ORDER BY datastream_id, bucket"
@@ -147,7 +147,7 @@ def replace(
     within = f"datastream_id IN ({_list(streams)})"
     for day in days:
         cursor.execute(
-            f"DELETE FROM {RAW} WHERE {_of_day(day)} AND {within} AND id IN (SELECT unnest($ids::BIGINT[]))",
+            f"DELETE FROM {RAW} WHERE {of_day(day)} AND {within} AND id IN (SELECT unnest($ids::BIGINT[]))",
             {"ids": ids},
         )
     cursor.execute(f"INSERT INTO {RAW} SELECT {NAMES} FROM ({from_json()}) ORDER BY {ORDER}", {"rows": rows})
@@ -187,10 +187,10 @@ def pairs(cursor: duckdb.DuckDBPyConnection, where: str) -> list[tuple[int, int]
     return cursor.execute(f"SELECT DISTINCT datastream_id, feature_id FROM {RAW} WHERE {where}").fetchall()
 
 
-def span_of_day(cursor: duckdb.DuckDBPyConnection, day: date) -> tuple[int, int, int]:
+def spanof_day(cursor: duckdb.DuckDBPyConnection, day: date) -> tuple[int, int, int]:
     """How many observations of a day there are, their least and their greatest id."""
     row = cursor.execute(
-        f"SELECT count(*), COALESCE(min(id), 0), COALESCE(max(id), 0) FROM {RAW} WHERE {_of_day(day)}"
+        f"SELECT count(*), COALESCE(min(id), 0), COALESCE(max(id), 0) FROM {RAW} WHERE {of_day(day)}"
     ).fetchone()
     return row or (0, 0, 0)
 
@@ -237,7 +237,8 @@ def of_days(first: datetime, end: datetime) -> str:
     return f"received >= {moment(first)} AND received < {moment(end)}"
 
 
-def _of_day(day: date) -> str:
+def of_day(day: date) -> str:
+    """The condition that an observation was received on a day."""
     return f"received >= DATE '{day.isoformat()}' AND received < DATE '{day.isoformat()}' + 1"
 
 
