@@ -258,7 +258,7 @@ class Server(msgspec.Struct, frozen=True):
         maker = Maker(self.ctx, self.tx, self.now, self.partition)
         maker.change(kind, id, drafts.changed(kind, body, whole=whole))
         self.ctx.record(self.tx, "sensing.changed", f"{ENTITIES[kind].single}:{id}")
-        shower = Shower(self.tx, self.door, self.now, self.past)
+        shower = Shower(self.tx, self.door, self.now, Past(self.tx, self.ctx.lake))  # corrections are known anew
         rows = reading.page(self.tx, msgspec.structs.replace(shower.asked(kind, ONE), id=id))
         return encoded(shower.documents(kind, rows[:1], ONE)[0])
 

@@ -133,8 +133,8 @@ def hot_areas(
     source = f"""SELECT {history.NAMES} FROM sensing.observations WHERE received >= %(until)s
         UNION ALL SELECT {history.NAMES} FROM sensing.corrections WHERE NOT removed"""
     rows = tx.connection.execute(
-        f"""SELECT g.number, date_bin(%(width)s, o.phenomenon_start, %(origin)s), {SUMS.replace("number", "o.number")}
-            FROM ({source}) o JOIN unnest(%(streams)s::bigint[], %(numbers)s::int[]) g(stream, number) ON g.stream = o.datastream_id
+        f"""SELECT g.place, date_bin(%(width)s, o.phenomenon_start, %(origin)s), {SUMS}
+            FROM ({source}) o JOIN unnest(%(streams)s::bigint[], %(numbers)s::int[]) g(stream, place) ON g.stream = o.datastream_id
             WHERE o.phenomenon_start >= %(start)s AND o.phenomenon_start < %(end)s GROUP BY 1, 2""".encode(),
         {**span.bound, "until": _until(border), "streams": list(streams), "numbers": list(numbers)},
     ).fetchall()

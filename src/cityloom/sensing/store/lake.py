@@ -187,7 +187,7 @@ def pairs(cursor: duckdb.DuckDBPyConnection, where: str) -> list[tuple[int, int]
     return cursor.execute(f"SELECT DISTINCT datastream_id, feature_id FROM {RAW} WHERE {where}").fetchall()
 
 
-def spanof_day(cursor: duckdb.DuckDBPyConnection, day: date) -> tuple[int, int, int]:
+def span_of_day(cursor: duckdb.DuckDBPyConnection, day: date) -> tuple[int, int, int]:
     """How many observations of a day there are, their least and their greatest id."""
     row = cursor.execute(
         f"SELECT count(*), COALESCE(min(id), 0), COALESCE(max(id), 0) FROM {RAW} WHERE {of_day(day)}"

@@ -64,6 +64,9 @@ class Past:
     def border(self) -> Border:
         if self._border is None:
             self._border = history.border(self.tx)
+            if self._border.corrected:  # they must not be written into the lake between reading them and reading it
+                history.hold_border(self.tx)
+                self._border = history.border(self.tx)
         return self._border
 
     def wanted(
@@ -99,7 +102,8 @@ class Past:
         told = None if query.filter is None else pushing.condition(query.filter, bound, resolve)
         parts += [told.sql] if told else []
         exact = query.filter is None or (told is not None and told.exact)
-        return Wanted(" AND ".join(parts), bound.values, exact, parent)
+        where = " AND ".join(parts)
+        return Wanted(where, bound.of(where), exact, parent)
 
     def _seen(self, bound: Values) -> list[str]:
         """Own ones, and what others cleared."""

@@ -4,6 +4,7 @@ What it cannot decide is left to PostgreSQL, which looks at every row again; so 
 little. `exact` says that it lets through what fits and nothing else.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
@@ -22,6 +23,7 @@ RELATIONS = {
     "FeatureOfInterest": (Kind.features, "feature_id"),
 }
 END = "COALESCE(phenomenon_end, phenomenon_start)"
+MARK = re.compile(r"\$(p\d+)")
 KEYS = {"id": "id", "@iot.id": "id", "phenomenonTime": "phenomenon_start", "resultTime": "result_time"}
 
 
@@ -44,6 +46,10 @@ class Values:
             value = value.astimezone(UTC).replace(tzinfo=None)
         self.values[name] = value
         return f"${name}"
+
+    def of(self, statement: str) -> dict[str, object]:
+        """Those that a statement names: some belong to conditions that were given up half way."""
+        return {name: self.values[name] for name in MARK.findall(statement)}
 
 
 def condition(node: Node, bound: Values, resolve: Resolve) -> Condition | None:
