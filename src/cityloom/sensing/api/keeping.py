@@ -15,7 +15,6 @@ import duckdb
 
 from cityloom.kernel import lanes, log
 from cityloom.kernel.context import Context
-from cityloom.kernel.db import Transaction
 from cityloom.sensing.rules import buckets
 from cityloom.sensing.rules.buckets import Ruler, Width
 from cityloom.sensing.spec import retention as spec
@@ -92,6 +91,19 @@ def move_day(ctx: Context, cursor: duckdb.DuckDBPyConnection, term: lanes.Term, 
             cooling.refresh(tx, cursor, overruled)
         ctx.record(tx, "sensing.day_moved", f"day:{day}", observations=span[0])
     logger.info("day_moved", day=str(day), observations=span[0])
+
+
+def prepare(ctx: Context) -> None:
+    """Make the tables of the lake, unless they are there."""
+    with _lane(ctx) as (cursor, term), ctx.lake.commit(cursor, "sensing tables", {}, term):
+        lake.make_tables(cursor)
+
+
+def rebuild(ctx: Context, day: date) -> None:
+    """Work out all parts of a day of arrival anew, from the observations in the lake."""
+    with _lane(ctx) as (cursor, term), ctx.lake.commit(cursor, f"sensing parts {day}", {}, term):
+        lake.forget_parts(cursor, day)
+        lake.make_parts(cursor, rulers(ctx), day)
 
 
 def drop(ctx: Context, after: timedelta = READERS) -> None:
@@ -191,9 +203,3 @@ def _room(ctx: Context) -> Path:
     folder = ctx.settings.home / "tmp"
     folder.mkdir(exist_ok=True)
     return folder
-
-
-def refreshed(tx: Transaction, cursor: duckdb.DuckDBPyConnection, streams: Sequence[int]) -> None:
-    """What Datastreams come to, in the lake and in all, worked out anew."""
-    cooling.refresh(tx, cursor, streams)
-    observations.recount(tx, streams)

@@ -56,6 +56,11 @@ def make_tables(cursor: duckdb.DuckDBPyConnection) -> None:
 def forget_day(cursor: duckdb.DuckDBPyConnection, day: date) -> None:
     """Take out what a mover that died wrote of a day of arrival, which nobody reads."""
     cursor.execute(f"DELETE FROM {RAW} WHERE {of_day(day)}")
+    forget_parts(cursor, day)
+
+
+def forget_parts(cursor: duckdb.DuckDBPyConnection, day: date) -> None:
+    """Take out the parts of a day of arrival."""
     for width in ("minute", "hour", "day"):
         cursor.execute(f"DELETE FROM {parts(width)} WHERE arrival = ?", [day])
 
