@@ -96,9 +96,9 @@ def compare(plain: Plain) -> None:
     for number, id in enumerate(plain.streams):
         rows, path = plain.of(number), f"Datastreams({id})/Observations"
         assert civil.send("GET", f"{path}/$count").text == str(len(rows))
-        assert walked(civil, f"{path}?$top=3&$orderby=phenomenonTime") == as_shown(rows)
+        assert walked(civil, f"{path}?$top=6&$orderby=phenomenonTime") == as_shown(rows)
         back = sorted(rows, key=lambda row: (row.minute, row.id), reverse=True)
-        assert walked(civil, f"{path}?$top=4&$orderby=phenomenonTime desc") == as_shown(back)
+        assert walked(civil, f"{path}?$top=7&$orderby=phenomenonTime desc") == as_shown(back)
         some = [row for row in rows if not isinstance(row.result, str) and row.result >= 2 and row.minute < 3000]
         text = quote(f"result ge 2 and phenomenonTime lt {moment(3000)}")
         found = civil.get(f"{path}?$filter={text}&$count=true&$top=2&$skip=1&$orderby=phenomenonTime,id")
@@ -186,7 +186,7 @@ ACTS = st.lists(
 
 
 def test_both_sides_answer_like_a_plain_list(town: City) -> None:
-    @settings(max_examples=4, deadline=None, phases=[Phase.generate])
+    @settings(max_examples=2, deadline=None, phases=[Phase.generate])
     @given(acts=ACTS)
     def run(acts: list[Any]) -> None:
         plain = Plain(town, f"plain{next(NUMBERS)}")
@@ -268,7 +268,7 @@ def test_whoever_dies_while_a_day_moves_loses_and_doubles_nothing(town: City, mo
         with pytest.raises(Killed):
             keeping.write_corrections(ctx_of(town))
         compare(plain)
-    assert keeping.write_corrections(ctx_of(town)) >= 4
+    assert keeping.write_corrections(ctx_of(town)) == 3
     compare(plain)
 
 

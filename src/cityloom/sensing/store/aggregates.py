@@ -69,8 +69,8 @@ def pairs(tx: Transaction) -> list[tuple[int, date]]:
 def hot(tx: Transaction, border: Border, stream: int, span: Span) -> list[tuple[datetime, Part]]:
     """Of one Datastream, what is not in the lake and what overrules it."""
     key = "(phenomenon_start, received, id)"
-    source = f"""SELECT {history.NAMES} FROM sensing.observations WHERE received >= %(until)s
-        UNION ALL SELECT {history.NAMES} FROM sensing.corrections WHERE NOT removed"""
+    source = f"""SELECT {lake.NAMES} FROM sensing.observations WHERE received >= %(until)s
+        UNION ALL SELECT {lake.NAMES} FROM sensing.corrections WHERE NOT removed"""
     rows = tx.connection.execute(
         f"""SELECT date_bin(%(width)s, phenomenon_start, %(origin)s), (received AT TIME ZONE 'UTC')::date, {SUMS},
               (array_agg(number ORDER BY {key}) FILTER (WHERE {FINITE}))[1], min(phenomenon_start) FILTER (WHERE {FINITE}),
@@ -130,8 +130,8 @@ def hot_areas(
     tx: Transaction, border: Border, streams: Sequence[int], numbers: Sequence[int], span: Span
 ) -> list[tuple[int, datetime, Part]]:
     """Of groups of Datastreams, what is not in the lake and what overrules it."""
-    source = f"""SELECT {history.NAMES} FROM sensing.observations WHERE received >= %(until)s
-        UNION ALL SELECT {history.NAMES} FROM sensing.corrections WHERE NOT removed"""
+    source = f"""SELECT {lake.NAMES} FROM sensing.observations WHERE received >= %(until)s
+        UNION ALL SELECT {lake.NAMES} FROM sensing.corrections WHERE NOT removed"""
     rows = tx.connection.execute(
         f"""SELECT g.place, date_bin(%(width)s, o.phenomenon_start, %(origin)s), {SUMS}
             FROM ({source}) o JOIN unnest(%(streams)s::bigint[], %(numbers)s::int[]) g(stream, place) ON g.stream = o.datastream_id

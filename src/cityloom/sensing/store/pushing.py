@@ -23,6 +23,10 @@ RELATIONS = {
     "FeatureOfInterest": (Kind.features, "feature_id"),
 }
 END = "COALESCE(phenomenon_end, phenomenon_start)"
+NUMBERS: dict[tuple[str, ...], str] = {("result",): "number", ("id",): "id", ("@iot.id",): "id"}
+MOMENTS: dict[tuple[str, ...], tuple[str, str]] = {
+    ("phenomenonTime",): ("phenomenon_start", END), ("resultTime",): ("result_time", "result_time")
+}  # fmt: skip
 MARK = re.compile(r"\$(p\d+)")
 KEYS = {"id": "id", "@iot.id": "id", "phenomenonTime": "phenomenon_start", "resultTime": "result_time"}
 
@@ -125,7 +129,7 @@ def _compared(name: str, left: Node, right: Node, bound: Values) -> str | None:
 
 def _number(node: Node, bound: Values) -> str | None:
     if isinstance(node, Path):
-        return {("result",): "number", ("id",): "id", ("@iot.id",): "id"}.get(node.names)
+        return NUMBERS.get(node.names)
     value = node.value if isinstance(node, Literal) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or abs(value) >= 2**53:
         return None
@@ -135,9 +139,7 @@ def _number(node: Node, bound: Values) -> str | None:
 def _times(node: Node, bound: Values) -> tuple[str, str] | None:
     """First and last moment."""
     if isinstance(node, Path):
-        return {("phenomenonTime",): ("phenomenon_start", END), ("resultTime",): ("result_time", "result_time")}.get(
-            node.names
-        )
+        return MOMENTS.get(node.names)
     value = node.value if isinstance(node, Literal) else None
     if isinstance(value, Period):
         start = f"{bound(value.start)}::TIMESTAMP"

@@ -11,7 +11,7 @@ from cityloom.sensing.contracts import Kind
 from cityloom.sensing.rules.expressions import Node, Path
 from cityloom.sensing.rules.model import Property
 from cityloom.sensing.rules.queries import Query
-from cityloom.sensing.store import history, tables
+from cityloom.sensing.store import history, lake, tables
 from cityloom.sensing.store.compiling import Bound, Compiler
 from cityloom.sensing.store.past import Past, Wanted
 
@@ -149,9 +149,9 @@ def _source(asked: Asked, bound: Bound, given: str) -> str:
     if asked.cold is None:
         return tables.source(asked.kind, "t")
     border = asked.cold.border
-    parts = [f"SELECT {history.NAMES} FROM sensing.observations WHERE received >= {bound(border.until)}"]
+    parts = [f"SELECT {lake.NAMES} FROM sensing.observations WHERE received >= {bound(border.until)}"]
     if border.corrected:
-        parts.append(f"SELECT {history.NAMES} FROM sensing.corrections WHERE NOT removed")
+        parts.append(f"SELECT {lake.NAMES} FROM sensing.corrections WHERE NOT removed")
     if given:
         parts.append(history.given(bound(given)))
     return f"({' UNION ALL '.join(parts)}) t"
