@@ -15,8 +15,8 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Invalid
 from cityloom.kernel.jobs import platform_context
 from cityloom.sensing.api import keeping
+from cityloom.sensing.contracts.buckets import Part
 from cityloom.sensing.rules import buckets
-from cityloom.sensing.rules.buckets import Part
 from cityloom.sensing.spec import retention
 from cityloom.sensing.store import history, lake
 from sensing.conftest import City

@@ -13,8 +13,8 @@ from cityloom.sensing.api import keeping, serving
 from cityloom.sensing.api.serving import Asking
 from cityloom.sensing.contracts import Answer, Door, Kind
 from cityloom.sensing.contracts.aggregates import AreaBucket, Areas, Bucket, Series
+from cityloom.sensing.contracts.buckets import Part, Width
 from cityloom.sensing.rules import buckets, queries, times
-from cityloom.sensing.rules.buckets import Part, Width
 from cityloom.sensing.store import aggregates, entities, history
 from cityloom.sensing.store.aggregates import Span
 from cityloom.sensing.store.past import Past

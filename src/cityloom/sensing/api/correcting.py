@@ -12,7 +12,7 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import NotFound
 from cityloom.sensing.contracts import Kind
-from cityloom.sensing.rules.queries import Query
+from cityloom.sensing.contracts.queries import Query
 from cityloom.sensing.store import cooling, history, observations
 from cityloom.sensing.store.past import Past
 

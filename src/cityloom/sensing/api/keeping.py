@@ -15,8 +15,8 @@ import duckdb
 
 from cityloom.kernel import lanes, log
 from cityloom.kernel.context import Context
+from cityloom.sensing.contracts.buckets import Ruler, Width
 from cityloom.sensing.rules import buckets
-from cityloom.sensing.rules.buckets import Ruler, Width
 from cityloom.sensing.spec import retention as spec
 from cityloom.sensing.store import cooling, history, lake, observations
 

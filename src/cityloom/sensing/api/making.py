@@ -11,9 +11,9 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest, NotFound, Refused
 from cityloom.sensing.api import correcting, ingest
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import ENTITIES, Relation, inverse
 from cityloom.sensing.events import EntityChanged
 from cityloom.sensing.rules.drafts import Draft, Reading
-from cityloom.sensing.rules.model import ENTITIES, Relation, inverse
 from cityloom.sensing.store import entities, observations, tables
 
 KEYS = {"Thing": "thing_id", "Sensor": "sensor_id"}

@@ -16,9 +16,10 @@ from cityloom.sensing.api import ingest, making
 from cityloom.sensing.api.making import Maker
 from cityloom.sensing.api.showing import Document, Shower, more, next_link
 from cityloom.sensing.contracts import Answer, Body, Door, Kind
+from cityloom.sensing.contracts.model import ENTITIES, inverse
+from cityloom.sensing.contracts.queries import Query
 from cityloom.sensing.rules import conformance, drafts, formats, patches, queries
-from cityloom.sensing.rules.model import ENTITIES, inverse
-from cityloom.sensing.rules.queries import Address, Query
+from cityloom.sensing.rules.queries import Address
 from cityloom.sensing.store import reading
 from cityloom.sensing.store.past import Past
 from cityloom.sensing.store.reading import Asked, Parents, Record

@@ -10,9 +10,9 @@ from msgspec import Raw
 
 from cityloom.kernel.db import Transaction
 from cityloom.sensing.contracts import Door, Kind
+from cityloom.sensing.contracts.model import ENTITIES, Entity, Property, Relation, Type
+from cityloom.sensing.contracts.queries import Expand, Query
 from cityloom.sensing.rules import results, shapes, times
-from cityloom.sensing.rules.model import ENTITIES, Entity, Property, Relation, Type
-from cityloom.sensing.rules.queries import Expand, Query
 from cityloom.sensing.store import reading
 from cityloom.sensing.store.past import Past
 from cityloom.sensing.store.reading import Asked, Parents, Record

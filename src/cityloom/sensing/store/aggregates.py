@@ -9,8 +9,8 @@ import msgspec
 import pyarrow as pa
 
 from cityloom.kernel.db import Transaction
-from cityloom.sensing.rules.buckets import GOOD, Part, Ruler
-from cityloom.sensing.store import history, lake
+from cityloom.sensing.contracts.buckets import GOOD, Part, Ruler
+from cityloom.sensing.store import lake
 from cityloom.sensing.store.history import Border
 
 FINITE = "(number > '-Infinity' AND number < 'Infinity')"

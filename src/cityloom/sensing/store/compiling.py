@@ -12,10 +12,9 @@ from shapely.geometry.base import BaseGeometry
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import ENTITIES, Type
+from cityloom.sensing.contracts.queries import COMPARISONS, Call, Geometry, Literal, Node, Order, Path, Period
 from cityloom.sensing.rules import shapes as geometry
-from cityloom.sensing.rules.expressions import COMPARISONS, Call, Geometry, Literal, Node, Order, Path
-from cityloom.sensing.rules.model import ENTITIES, Type
-from cityloom.sensing.rules.times import Period
 from cityloom.sensing.store import shapes, tables, terms
 from cityloom.sensing.store.terms import Sort, Term
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from cityloom.kernel import sql
-from cityloom.sensing.rules.buckets import GOOD, Ruler
+from cityloom.sensing.contracts.buckets import GOOD, Ruler
 
 RAW = "lake.sensing.observations"
 COLUMNS: dict[str, str] = {

@@ -14,7 +14,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest
 from cityloom.kernel.lake import Lake
 from cityloom.sensing.contracts import Kind
-from cityloom.sensing.rules.queries import Query
+from cityloom.sensing.contracts.queries import Query
 from cityloom.sensing.store import history, lake, pushing, tables
 from cityloom.sensing.store.history import Border
 from cityloom.sensing.store.pushing import Resolve, Values

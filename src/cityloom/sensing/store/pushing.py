@@ -11,8 +11,7 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from cityloom.sensing.contracts import Kind
-from cityloom.sensing.rules.expressions import COMPARISONS, Call, Literal, Node, Order, Path
-from cityloom.sensing.rules.times import Period
+from cityloom.sensing.contracts.queries import COMPARISONS, Call, Literal, Node, Order, Path, Period
 from cityloom.sensing.store.terms import OPERATORS
 
 Resolve = Callable[[Kind, Node], Sequence[int]]

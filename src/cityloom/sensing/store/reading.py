@@ -8,9 +8,8 @@ import msgspec
 
 from cityloom.kernel.db import Transaction
 from cityloom.sensing.contracts import Kind
-from cityloom.sensing.rules.expressions import Node, Path
-from cityloom.sensing.rules.model import Property
-from cityloom.sensing.rules.queries import Query
+from cityloom.sensing.contracts.model import Property
+from cityloom.sensing.contracts.queries import Node, Path, Query
 from cityloom.sensing.store import history, lake, tables
 from cityloom.sensing.store.compiling import Bound, Compiler
 from cityloom.sensing.store.past import Past, Wanted
