@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cityloom.kernel.context import Context
+from cityloom.kernel.db import Scope
 from cityloom.kernel.errors import Invalid
 from cityloom.kernel.jobs import platform_context
 from cityloom.sensing.api import keeping
@@ -327,6 +328,12 @@ def test_nobody_sees_the_past_of_others(town: City) -> None:
     assert town.other.get(f"/api/sensing/aggregates?district=others&from={moment(0)}&to={moment(9000)}")["value"] == []
     for method, body in (("PATCH", {"result": 1}), ("DELETE", None)):
         assert town.other.send(method, link, body).status_code == 404
+    assert kept(town.admin_url) == before
+    for act in ("seal_day", "drop_day"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), town.parts.db.begin(Scope("civil", "x")) as tx:
+            tx.execute(f"SELECT sensing.{act}('2026-03-02')")
+    with town.parts.db.begin(Scope("civil", "x")) as tx:
+        assert tx.execute("UPDATE sensing.history SET cold_until = now()") == 0
     assert kept(town.admin_url) == before
     cleared = f"/api/sensing/things/{plain.thing}/clearance"
     assert plain.civil.send("PUT", cleared, {"public": True}).status_code == 200
