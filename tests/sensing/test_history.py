@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+import psycopg
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -331,7 +332,7 @@ def test_nobody_sees_the_past_of_others(town: City) -> None:
     assert kept(town.admin_url) == before
     for act in ("seal_day", "drop_day"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege), town.parts.db.begin(Scope("civil", "x")) as tx:
-            tx.execute(f"SELECT sensing.{act}('2026-03-02')")
+            tx.execute(f"SELECT sensing.{act}(%s)", [date(2026, 3, 2)])
     with town.parts.db.begin(Scope("civil", "x")) as tx:
         assert tx.execute("UPDATE sensing.history SET cold_until = now()") == 0
     assert kept(town.admin_url) == before
