@@ -41,6 +41,7 @@ def run(quick: bool, talk: town.Talk) -> None:
             with closing(_plain(parts)) as plain:
                 _one_by_hour(city, http, plain, streams, rows)
                 _all_by_district(city, http, plain, streams, rows)
+            _size(parts, rows)
             _rows_of_a_day(http, streams, rows)
             _on_its_way(parts, city, talk)
         finally:
@@ -152,6 +153,22 @@ def _all_by_district(city: City, http: httpx.Client, plain: duckdb.DuckDBPyConne
     )  # fmt: skip
 
 
+def _size(parts: Parts, rows: int) -> None:
+    """What the year takes on disk: the rows, and their buckets of each width."""
+    with parts.lake.session() as cursor:
+        for table in ("observations", "parts_minute", "parts_hour", "parts_day"):
+            found = cursor.execute(
+                f"SELECT sum(data_file_size_bytes) FROM ducklake_list_files('lake', '{table}', schema => 'sensing')"
+            ).fetchone()
+            show(
+                Line(
+                    bench="history",
+                    item=f"files of {table}, {rows:,} observations",
+                    kib=int(found[0] if found else 0) >> 10,
+                )
+            )
+
+
 def _rows_of_a_day(http: httpx.Client, streams: int, rows: int) -> None:
     picked = [1 + number * 7919 % streams for number in range(ROUNDS)]
     span = "phenomenonTime ge 2025-06-15T00:00:00Z and phenomenonTime lt 2025-06-16T00:00:00Z"
@@ -203,8 +220,8 @@ LATEST = """
     FROM sensing.cold_streams"""
 HOT = """
     INSERT INTO sensing.observations_20260101 (id, datastream_id, feature_id, phenomenon_start, received, number, keeper)
-    SELECT 1000000000000 + n, n % (SELECT max(id) FROM sensing.datastreams) + 1, 1,
-      '2026-01-01Z'::timestamptz + make_interval(secs => n % 86400), '2026-01-01 12:00Z', n % 4000 / 8.0, 'keeper'
+    SELECT 1000000000000 + n, n %% (SELECT max(id) FROM sensing.datastreams) + 1, 1,
+      '2026-01-01Z'::timestamptz + make_interval(secs => n %% 86400), '2026-01-01 12:00Z', n %% 4000 / 8.0, 'keeper'
     FROM generate_series(1, %(rows)s) n"""
 BY_HOUR = """
     SELECT time_bucket(INTERVAL 1 HOUR, phenomenon_start) AS hour, count(*), sum(number), min(number), max(number),
