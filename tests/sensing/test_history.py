@@ -114,6 +114,13 @@ def compare(plain: Plain) -> None:
             ends = "/".join(sorted({moment(rows[0].minute), moment(rows[-1].minute)}))
             assert last["phenomenonTime"].rstrip("Z") in (ends.rstrip("Z"), f"{ends}/{ends}".rstrip("Z"))
         compare_buckets(plain, id, rows)
+    for level in (9.5, 1):
+        text = quote(f"Datastreams/Observations/result ge {level} and properties/district eq '{plain.name}'")
+        wanted = any(not isinstance(row.result, str) and row.result >= level for row in plain.rows)
+        assert len(civil.get(f"Things?$filter={text}")["value"]) == wanted
+    text = quote(f"Thing/id eq {plain.thing} and Observations/result eq 'w'")
+    wanted_streams = sorted({plain.streams[row.stream] for row in plain.rows if row.result == "w"})
+    assert civil.names(f"Datastreams?$orderby=id&$filter={text}", "@iot.id") == wanted_streams
     path = f"Things({plain.thing})/Datastreams?$orderby=id&$expand=Observations($top=2;$count=true;$orderby=phenomenonTime)"
     both = civil.get(path)["value"]
     assert [shown({"value": each["Observations"]}) for each in both] == [as_shown(plain.of(n)[:2]) for n in (0, 1)]

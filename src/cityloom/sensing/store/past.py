@@ -14,7 +14,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest
 from cityloom.kernel.lake import Lake
 from cityloom.sensing.contracts import Kind
-from cityloom.sensing.contracts.queries import Query
+from cityloom.sensing.contracts.queries import Node, Query
 from cityloom.sensing.store import history, lake, pushing, tables
 from cityloom.sensing.store.history import Border
 from cityloom.sensing.store.pushing import Resolve, Values
@@ -59,6 +59,7 @@ class Past:
         self.tx = tx
         self.lake = lake
         self._border: Border | None = None
+        self._some: dict[Node | None, str] = {}
 
     @property
     def border(self) -> Border:
@@ -70,7 +71,7 @@ class Past:
         return self._border
 
     def wanted(
-        self, query: Query, parents: Parents | None, id: int | None, streams: Sequence[int] | None, resolve: Resolve
+        self, query: Query, parents: Parents | None, id: int | None, streams: Sequence[int] | None, resolve: Resolve | None
     ) -> Wanted | None:  # fmt: skip
         """Which are meant; None if none can be. `streams`: those of the parents that need the lake, if that is known."""
         until, bound = self.border.until, Values()
@@ -113,6 +114,28 @@ class Past:
         others = history.others(self.tx, organisation)
         own = f"keeper = {bound(organisation)}"
         return [f"({own} OR datastream_id IN (SELECT unnest({bound(others)}::BIGINT[])))" if others else own]
+
+    def source(self, bound: Callable[[object], str], alias: str, given: str = "") -> str:
+        """What stands behind FROM: what is hot, corrections, and what is given of the lake."""
+        parts = [f"SELECT {lake.NAMES} FROM sensing.observations WHERE received >= {bound(self.border.until)}"]
+        if self.border.corrected:
+            parts.append(f"SELECT {lake.NAMES} FROM sensing.corrections WHERE NOT removed")
+        if given:
+            parts.append(history.given(bound(given)))
+        return f"({' UNION ALL '.join(parts)}) {alias}"
+
+    def some(self, condition: Node | None) -> str:
+        """One for each Datastream and feature of those in the lake that fit a condition, as a JSON array; all that may fit where
+        the lake cannot decide it. Raises BadRequest `sensing.history_too_wide`."""
+        if condition not in self._some:  # the same condition is compiled for page and count
+            wanted = self.wanted(Query(filter=condition), None, None, None, None)
+            self._some[condition] = "[]" if wanted is None else self._fitting(wanted)
+        return self._some[condition]
+
+    def _fitting(self, wanted: Wanted) -> str:
+        if not wanted.exact:
+            return self.all(wanted)
+        return self._rows(wanted, "QUALIFY row_number() OVER (PARTITION BY datastream_id, feature_id) = 1", MOST)
 
     def page(self, wanted: Wanted, query: Query, parents: int, hot: Callable[[], int]) -> Found:
         """What a page can need; `hot` counts what fits on the other side. Raises BadRequest `sensing.history_too_wide`."""

@@ -55,7 +55,7 @@ class Values:
         return {name: self.values[name] for name in MARK.findall(statement)}
 
 
-def condition(node: Node, bound: Values, resolve: Resolve) -> Condition | None:
+def condition(node: Node, bound: Values, resolve: Resolve | None) -> Condition | None:
     """The condition; None if the lake can decide nothing of it."""
     if not isinstance(node, Call):
         return None
@@ -81,9 +81,11 @@ def _both(parts: Sequence[Condition | None]) -> Condition | None:
     return Condition(f"({' AND '.join(each.sql for each in known)})", exact)
 
 
-def _atom(node: Call, bound: Values, resolve: Resolve) -> Condition | None:
+def _atom(node: Call, bound: Values, resolve: Resolve | None) -> Condition | None:
     relation = _relation(node)
-    if relation is not None:
+    if relation is not None and resolve is None:
+        return None
+    if relation is not None and resolve is not None:
         kind, column = RELATIONS[relation]
         ids = list(resolve(kind, _inside(node)))
         return Condition(f"({column} IN (SELECT unnest({bound(ids)}::BIGINT[])))", True)
@@ -116,6 +118,22 @@ def _inside(node: Node) -> Node:
     if isinstance(node, Call):
         return Call(node.name, tuple(_inside(each) for each in node.arguments), node.position)
     return node
+
+
+def behind(node: Node, names: Sequence[str]) -> Node | None:
+    """A condition as it is said of what a way of relations leads to; None unless all its paths go that way."""
+    if isinstance(node, Path):
+        way = len(names)
+        return (
+            Path(node.names[way:], node.position)
+            if node.names[:way] == tuple(names) and len(node.names) > way
+            else None
+        )
+    if not isinstance(node, Call):
+        return node
+    parts = [behind(each, names) for each in node.arguments]
+    known = tuple(each for each in parts if each is not None)
+    return Call(node.name, known, node.position) if len(known) == len(parts) else None
 
 
 def _compared(name: str, left: Node, right: Node, bound: Values) -> str | None:

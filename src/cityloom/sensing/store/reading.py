@@ -10,7 +10,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.sensing.contracts import Kind
 from cityloom.sensing.contracts.model import Property
 from cityloom.sensing.contracts.queries import Node, Path, Query
-from cityloom.sensing.store import history, lake, tables
+from cityloom.sensing.store import tables
 from cityloom.sensing.store.compiling import Bound, Compiler
 from cityloom.sensing.store.past import Past, Wanted
 
@@ -103,7 +103,7 @@ def page(tx: Transaction, asked: Asked) -> list[Record]:
 def _hot_page(tx: Transaction, asked: Asked, given: str = "", skip: int | None = None) -> list[Record]:
     """The page of what is hot, and of what is given to it of the lake."""
     bound = Bound()
-    compiler = Compiler(tx, bound, asked.now)
+    compiler = Compiler(tx, bound, asked.now, asked.past)
     inner = f"""SELECT {_columns(asked, "t")} FROM {_source(asked, bound, given)} WHERE {_where(asked, compiler, bound)}
         ORDER BY {_order(asked, compiler)} LIMIT {bound(asked.query.size + 1)}
         OFFSET {bound(asked.query.skip if skip is None else skip)}"""
@@ -120,7 +120,7 @@ def _wanted(tx: Transaction, asked: Asked, hot: Sequence[Record] | None) -> Want
         return None
 
     def resolve(kind: Kind, node: Node) -> list[int]:
-        return ids(tx, Asked(kind, (), Query(filter=node), asked.now))
+        return ids(tx, Asked(kind, (), Query(filter=node), asked.now, past=asked.past))
 
     streams = None
     if hot is not None and asked.backwards and asked.parents is not None and asked.parents.kind in tables.STREAMS:
@@ -133,7 +133,7 @@ def _wanted(tx: Transaction, asked: Asked, hot: Sequence[Record] | None) -> Want
 def _short(tx: Transaction, asked: Asked) -> list[int]:
     """Datastreams whose page of the latest Observations reaches back behind the last one in the lake."""
     bound = Bound()
-    compiler = Compiler(tx, bound, asked.now)
+    compiler = Compiler(tx, bound, asked.now, asked.past)
     assert asked.parents is not None  # noqa: S101 - asked by who has some
     inner = f"""SELECT t.phenomenon_start FROM {_source(asked, bound, "")} WHERE {_where(asked, compiler, bound)}
         ORDER BY {_order(asked, compiler)} LIMIT 1 OFFSET {bound(asked.query.skip + asked.query.size)}"""
@@ -147,13 +147,7 @@ def _source(asked: Asked, bound: Bound, given: str) -> str:
     """What stands behind FROM: the table, or what of it is hot with corrections and what is given of the lake."""
     if asked.cold is None:
         return tables.source(asked.kind, "t")
-    border = asked.cold.border
-    parts = [f"SELECT {lake.NAMES} FROM sensing.observations WHERE received >= {bound(border.until)}"]
-    if border.corrected:
-        parts.append(f"SELECT {lake.NAMES} FROM sensing.corrections WHERE NOT removed")
-    if given:
-        parts.append(history.given(bound(given)))
-    return f"({' UNION ALL '.join(parts)}) t"
+    return asked.cold.source(bound, "t", given)
 
 
 def counts(tx: Transaction, asked: Asked) -> dict[int, int]:
@@ -177,7 +171,7 @@ def counts(tx: Transaction, asked: Asked) -> dict[int, int]:
 def _counts(tx: Transaction, asked: Asked, given: str) -> dict[int, int]:
     """The same of what is hot, and of what is given to it of the lake."""
     bound = Bound()
-    compiler = Compiler(tx, bound, asked.now)
+    compiler = Compiler(tx, bound, asked.now, asked.past)
     inner = f"SELECT count(*) FROM {_source(asked, bound, given)} WHERE {_where(asked, compiler, bound)}"
     sql = f"SELECT 0::bigint, ({inner})"
     if asked.parents is not None:
@@ -188,7 +182,7 @@ def _counts(tx: Transaction, asked: Asked, given: str) -> dict[int, int]:
 def ids(tx: Transaction, asked: Asked) -> list[int]:
     """Ids of all that fit, whatever a page has."""
     bound = Bound()
-    where = _where(asked, Compiler(tx, bound, asked.now), bound)
+    where = _where(asked, Compiler(tx, bound, asked.now, asked.past), bound)
     sql = f"SELECT t.id FROM {tables.source(asked.kind, 't')} WHERE {where}"
     return [int(row[0]) for row in tx.connection.execute(sql.encode(), bound.values).fetchall()]
 
