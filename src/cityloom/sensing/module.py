@@ -5,6 +5,7 @@ from datetime import timedelta
 from cityloom.kernel.manifest import Job, Module, Process
 from cityloom.kernel.packs import Packs
 from cityloom.sensing import jobs, routes, spec
+from cityloom.sensing.api import gauges
 from cityloom.sensing.gateways import serve
 from cityloom.sensing.spec import retention, stations
 
@@ -27,5 +28,6 @@ MODULE = Module(
         Job("write_corrections", jobs.write_corrections, timedelta(minutes=1)),
     ),
     processes=(Process("gateways", serve.wanted, serve.run),),
+    gauges=gauges.GAUGES,
     check=check,
 )
