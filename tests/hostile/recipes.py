@@ -90,7 +90,7 @@ LISTS = {
 
 PARTS = {
     "GET /api/quality/scores", "GET /api/sensing/devices", "POST /api/sensing/devices/import", "GET /api/sensing/quarantine",
-    "GET /api/sensing/coverage",
+    "GET /api/sensing/coverage", "GET /api/sensing/aggregates",
 }  # fmt: skip
 """Whoever has the right gets his own organisation's part, and not a line of another's."""
 

@@ -48,7 +48,8 @@ OPEN = {
 }
 DEFINERS = {
     "kernel.scope_part", "kernel.audit_append", "kernel.audit_seal", "lake.refuse_late_commit", "sensing.make_day",
-    "sensing.own_rows", "sensing.take_ids",
+    "sensing.own_rows", "sensing.take_ids", "sensing.days", "sensing.drop_day", "sensing.note_gone", "sensing.note_touched",
+    "sensing.seal_day",
 }  # fmt: skip
 """Functions that run with their owner's rights. Whoever adds one proves here what it lets a scope do."""
 

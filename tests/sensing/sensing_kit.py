@@ -16,7 +16,7 @@ RIGHTS = (
 TABLES = (
     "things", "locations", "thing_locations", "historical_locations", "historical_location_places", "sensors",
     "observed_properties", "datastreams", "datastream_properties", "features", "datastream_features", "observations",
-    "latest",
+    "latest", "cold_streams", "corrections", "history",
 )  # fmt: skip
 POINT = {"type": "Point", "coordinates": [114.05, 22.55]}
 UNIT = {"name": "degree Celsius", "symbol": "°C", "definition": "http://unitsofmeasure.org/ucum.html#para-30"}

@@ -30,7 +30,7 @@ LAST = "Observations($orderby=phenomenonTime desc;$top=1;$select=result,phenomen
 
 
 @contextmanager
-def _city(streams: int, talk: town.Talk) -> Iterator[tuple[City, httpx.Client]]:
+def devices(streams: int, talk: town.Talk) -> Iterator[tuple[City, httpx.Client]]:
     """A city with so many Datastreams, five a Thing, in districts; and a client of its door."""
     with town.town(talk) as city:
         parts = app.open_parts(city.settings)
@@ -47,7 +47,7 @@ def _city(streams: int, talk: town.Talk) -> Iterator[tuple[City, httpx.Client]]:
 def ingest(quick: bool, talk: town.Talk) -> None:
     """Bodies of CreateObservations from two clients, one after the other; `quick` for a twentieth of the time."""
     seconds = SECONDS // (20 if quick else 1)
-    with _city(STREAMS // 100, talk) as (city, http):
+    with devices(STREAMS // 100, talk) as (city, http):
         bodies = [_body(number * STREAMS_OF_BATCH, ROWS) for number in range(8)]
         http.post("/v1.1/CreateObservations", content=bodies[0]).raise_for_status()
         memory, latencies = Memory(), list[float]()
@@ -148,7 +148,7 @@ def expand(quick: bool, talk: town.Talk) -> None:
 @contextmanager
 def _observed(streams: int, talk: town.Talk) -> Iterator[tuple[City, httpx.Client]]:
     """A city in which every Datastream has a last Observation."""
-    with _city(streams, talk) as (city, http):
+    with devices(streams, talk) as (city, http):
         with psycopg.connect(app.admin_url(city.settings), autocommit=True) as connection:
             connection.execute(OBSERVED.encode())
             connection.execute(b"VACUUM ANALYZE")

@@ -1,7 +1,7 @@
 """Timed work of sensing; safe to run twice."""
 
 from cityloom.kernel.context import Context
-from cityloom.sensing.api import health, upkeep
+from cityloom.sensing.api import health, keeping, upkeep
 
 
 def make_days(ctx: Context) -> None:
@@ -17,3 +17,13 @@ def judge_devices(ctx: Context) -> None:
 def forget_frames(ctx: Context) -> None:
     """Frames and quarantine whose time is over, or that are too many, go."""
     upkeep.forget_frames(ctx)
+
+
+def keep_history(ctx: Context) -> None:
+    """Move days that are over into the lake, drop their partitions, delete what is past its retention, keep files few."""
+    keeping.keep(ctx)
+
+
+def write_corrections(ctx: Context) -> None:
+    """Write into the lake what was changed or removed of it."""
+    keeping.write_corrections(ctx)

@@ -5,14 +5,16 @@ from datetime import timedelta
 from cityloom.kernel.manifest import Job, Module, Process
 from cityloom.kernel.packs import Packs
 from cityloom.sensing import jobs, routes, spec
+from cityloom.sensing.api import gauges
 from cityloom.sensing.gateways import serve
-from cityloom.sensing.spec import stations
+from cityloom.sensing.spec import retention, stations
 
 
 def check(packs: Packs) -> None:
     """What sensing reads from packs. Raises Invalid `kernel.pack_wrong`."""
     spec.doors(packs)
     stations.stations(packs)
+    retention.retention(packs)
 
 
 MODULE = Module(
@@ -22,7 +24,10 @@ MODULE = Module(
         Job("make_days", jobs.make_days, timedelta(hours=6)),
         Job("judge_devices", jobs.judge_devices, timedelta(minutes=1)),
         Job("forget_frames", jobs.forget_frames, timedelta(hours=1)),
+        Job("keep_history", jobs.keep_history, timedelta(minutes=10)),
+        Job("write_corrections", jobs.write_corrections, timedelta(minutes=1)),
     ),
     processes=(Process("gateways", serve.wanted, serve.run),),
+    gauges=gauges.GAUGES,
     check=check,
 )

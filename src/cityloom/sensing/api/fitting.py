@@ -8,9 +8,9 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Invalid
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import GEOJSON
 from cityloom.sensing.events import EntityChanged
 from cityloom.sensing.rules import fitting, shapes
-from cityloom.sensing.rules.model import GEOJSON
 from cityloom.sensing.spec.stations import Station, Stations, stations
 from cityloom.sensing.store import devices, entities
 from cityloom.sensing.store import fitting as store

@@ -13,7 +13,7 @@ import numpy as np
 from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Database, Transaction
-from cityloom.kernel.errors import BadRequest, Problem
+from cityloom.kernel.errors import BadRequest, Problem, Unavailable
 from cityloom.sensing.events import ObservationsArrived
 from cityloom.sensing.rules import columns
 from cityloom.sensing.rules.columns import Columns, Slot
@@ -31,6 +31,8 @@ def partition(ctx: Context, received: datetime) -> str:
     if day not in known:
         with ctx.begin() as tx:
             made = store.make_day(tx, day)
+        if not made:
+            raise Unavailable("sensing.day_over")
         known.clear()  # days go by in order
         known[day] = made
     return known[day]

@@ -9,11 +9,11 @@ import msgspec
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest, NotFound, Refused
-from cityloom.sensing.api import ingest
+from cityloom.sensing.api import correcting, ingest
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import ENTITIES, Relation, inverse
 from cityloom.sensing.events import EntityChanged
 from cityloom.sensing.rules.drafts import Draft, Reading
-from cityloom.sensing.rules.model import ENTITIES, Relation, inverse
 from cityloom.sensing.store import entities, observations, tables
 
 KEYS = {"Thing": "thing_id", "Sensor": "sensor_id"}
@@ -195,17 +195,12 @@ class Maker:
 
     def correct(self, id: int, draft: Draft, links: Mapping[str, Sequence[int]]) -> None:
         """Change an Observation; what its Datastreams come to is worked out anew."""
-        before = observations.stream_of(self.tx, id)
         columns = {"Datastream": "datastream_id", "MultiDatastream": "datastream_id", "FeatureOfInterest": "feature_id"}
         keys: dict[str, object] = {columns[name]: ids[0] for name, ids in links.items()}
         values = {**draft.values, **keys}
         if values.get("phenomenon_start", id) is None:
             values["phenomenon_start"] = self.now
-        if values:
-            observations.change(self.tx, id, values)
-        after = observations.stream_of(self.tx, id)
-        observations.pair(self.tx, id)
-        observations.recount(self.tx, [before, after])
+        correcting.change(self.ctx, self.tx, id, values)
 
 
 def keys_of(given: Mapping[str, int], one: Mapping[str, int]) -> set[str]:
@@ -227,24 +222,26 @@ def _relation(kind: Kind, name: str) -> Relation:
 
 def own(ctx: Context, tx: Transaction, kind: Kind, id: int) -> None:
     """That the entity is the caller's to change. Raises NotFound `sensing.entity_unknown`, Refused `sensing.not_keeper`."""
+    keeper = correcting.spot(ctx, tx, id).keeper if kind is Kind.observations else _keeper(tx, kind, id)
+    if keeper != ctx.principal.organisation:
+        raise Refused("sensing.not_keeper", keeper=keeper)
+
+
+def _keeper(tx: Transaction, kind: Kind, id: int) -> str:
     found = entities.owner(tx, kind, id)
     if found is None:
         raise NotFound("sensing.entity_unknown", kind=kind.value, id=id)
-    if found.keeper != ctx.principal.organisation:
-        raise Refused("sensing.not_keeper", keeper=found.keeper)
+    return found.keeper
 
 
 def remove(ctx: Context, tx: Transaction, kind: Kind, id: int) -> None:
     """Remove an entity and what belongs to it (OGC 18-088, table 25). Raises NotFound, Refused."""
     own(ctx, tx, kind, id)
     if kind is Kind.observations:
-        stream = observations.stream_of(tx, id)
-        observations.remove(tx, [id])
-        observations.recount(tx, [stream])
+        correcting.remove(ctx, tx, id)
         return
     if kind is Kind.features:
-        streams = observations.remove_of_feature(tx, id)
-        observations.recount(tx, streams)
+        correcting.remove_of_feature(ctx, tx, id)
     if kind is Kind.locations:
         entities.remove_history_of(tx, id)
     streams = entities.streams_of(tx, kind, id)

@@ -16,10 +16,12 @@ from cityloom.sensing.api import ingest, making
 from cityloom.sensing.api.making import Maker
 from cityloom.sensing.api.showing import Document, Shower, more, next_link
 from cityloom.sensing.contracts import Answer, Body, Door, Kind
+from cityloom.sensing.contracts.model import ENTITIES, inverse
+from cityloom.sensing.contracts.queries import Query
 from cityloom.sensing.rules import conformance, drafts, formats, patches, queries
-from cityloom.sensing.rules.model import ENTITIES, inverse
-from cityloom.sensing.rules.queries import Address, Query
+from cityloom.sensing.rules.queries import Address
 from cityloom.sensing.store import reading
+from cityloom.sensing.store.past import Past
 from cityloom.sensing.store.reading import Asked, Parents, Record
 
 ONE = Query(top=1)
@@ -63,7 +65,7 @@ def allow(ctx: Context, asking: Asking) -> None:
 
 def within(ctx: Context, tx: Transaction, door: Door, asking: Asking, now: datetime, partition: str) -> Answer:
     """Answer a request in a transaction that is open. The caller was allowed before."""
-    server = Server(ctx, tx, door, now, partition)
+    server = Server(ctx, tx, door, now, partition, Past(tx, ctx.lake))
     return {
         "GET": server.get, "POST": server.post, "PATCH": server.patch, "PUT": server.put, "DELETE": server.delete
     }[asking.method](asking)  # fmt: skip
@@ -77,6 +79,7 @@ class Server(msgspec.Struct, frozen=True):
     door: Door
     now: datetime
     partition: str
+    past: Past
 
     def get(self, asking: Asking) -> Answer:
         address = queries.address(asking.path)
@@ -99,7 +102,7 @@ class Server(msgspec.Struct, frozen=True):
             parents = None
             if record is not None and kind is not None and step.relation is not None:
                 parents = Parents(kind, step.relation.name, [record])
-            rows = reading.page(self.tx, Asked(step.kind, (), ONE, self.now, parents, step.id))
+            rows = reading.page(self.tx, Asked(step.kind, (), ONE, self.now, parents, step.id, self.past))
             if not rows:
                 raise NotFound("sensing.entity_unknown", kind=step.kind.value, id=-1 if step.id is None else step.id)
             record, kind = rows[0], step.kind
@@ -117,7 +120,7 @@ class Server(msgspec.Struct, frozen=True):
         """One entity, or a property of it."""
         kind, id = address.kind, address.steps[-1].id
         parents = self.parents(address)
-        shower = Shower(self.tx, self.door, self.now)
+        shower = Shower(self.tx, self.door, self.now, self.past)
         wanted = Query(select=address.inner[:1]) if address.inner else query
         asked = msgspec.structs.replace(shower.asked(kind, wanted, parents), id=id)
         rows = reading.page(self.tx, msgspec.structs.replace(asked, query=ONE))
@@ -149,7 +152,7 @@ class Server(msgspec.Struct, frozen=True):
     def several(self, asking: Asking, address: Address, query: Query) -> Answer:
         """A page of a set."""
         parents = self.parents(address)
-        shower = Shower(self.tx, self.door, self.now)
+        shower = Shower(self.tx, self.door, self.now, self.past)
         if query.format == "dataArray" and address.kind is Kind.observations:
             query = formats.with_components(query)
         asked = shower.asked(address.kind, query, parents)
@@ -243,7 +246,7 @@ class Server(msgspec.Struct, frozen=True):
 
     def patched(self, kind: Kind, id: int, content: bytes) -> Answer:
         """A JSON Patch (RFC 6902) on the entity as it is shown."""
-        shower = Shower(self.tx, Door("1.1", self.door.root), self.now)
+        shower = Shower(self.tx, Door("1.1", self.door.root), self.now, self.past)
         rows = reading.page(self.tx, msgspec.structs.replace(shower.asked(kind, ONE), id=id))
         before = msgspec.json.decode(msgspec.json.encode(shower.documents(kind, rows[:1], ONE)[0]))
         making.own(self.ctx, self.tx, kind, id)
@@ -256,7 +259,7 @@ class Server(msgspec.Struct, frozen=True):
         maker = Maker(self.ctx, self.tx, self.now, self.partition)
         maker.change(kind, id, drafts.changed(kind, body, whole=whole))
         self.ctx.record(self.tx, "sensing.changed", f"{ENTITIES[kind].single}:{id}")
-        shower = Shower(self.tx, self.door, self.now)
+        shower = Shower(self.tx, self.door, self.now, Past(self.tx, self.ctx.lake))  # corrections are known anew
         rows = reading.page(self.tx, msgspec.structs.replace(shower.asked(kind, ONE), id=id))
         return encoded(shower.documents(kind, rows[:1], ONE)[0])
 

@@ -10,10 +10,11 @@ from msgspec import Raw
 
 from cityloom.kernel.db import Transaction
 from cityloom.sensing.contracts import Door, Kind
+from cityloom.sensing.contracts.model import ENTITIES, Entity, Property, Relation, Type
+from cityloom.sensing.contracts.queries import Expand, Query
 from cityloom.sensing.rules import results, shapes, times
-from cityloom.sensing.rules.model import ENTITIES, Entity, Property, Relation, Type
-from cityloom.sensing.rules.queries import Expand, Query
 from cityloom.sensing.store import reading
+from cityloom.sensing.store.past import Past
 from cityloom.sensing.store.reading import Asked, Parents, Record
 
 Document = dict[str, Any]
@@ -28,6 +29,7 @@ class Shower(msgspec.Struct, frozen=True):
     tx: Transaction
     door: Door
     now: datetime
+    past: Past
 
     def properties(self, entity: Entity, query: Query) -> tuple[Property, ...]:
         """Those that are shown."""
@@ -37,7 +39,7 @@ class Shower(msgspec.Struct, frozen=True):
 
     def asked(self, kind: Kind, query: Query, parents: Parents | None = None) -> Asked:
         """What the store shall read."""
-        return Asked(kind, self.properties(ENTITIES[kind], query), query, self.now, parents)
+        return Asked(kind, self.properties(ENTITIES[kind], query), query, self.now, parents, past=self.past)
 
     def documents(self, kind: Kind, records: Sequence[Record], query: Query) -> list[Document]:
         """The records as documents, with what is expanded."""
@@ -77,6 +79,7 @@ class Shower(msgspec.Struct, frozen=True):
         documents = iter(self.documents(relation.target, flat, query))
         inside = {id: [next(documents) for _ in rows] for id, rows in pages.items()}
         totals = reading.counts(self.tx, asked) if query.count and records else {}
+        further = next_options(query)
         for record, document in zip(records, made, strict=True):
             if not relation.many:
                 if inside[record.id]:
@@ -87,7 +90,7 @@ class Shower(msgspec.Struct, frozen=True):
             document[relation.name] = inside[record.id]
             if more(by_parent[record.id], query):
                 place = f"{self.door.root}/{kind}({record.id})/{relation.name}"
-                document[f"{relation.name}@iot.nextLink"] = next_link(place, query)
+                document[f"{relation.name}@iot.nextLink"] = place + further
 
 
 def _linked(entity: Entity, relation: Relation, record: Record, query: Query) -> bool:
@@ -107,18 +110,23 @@ def more(rows: Sequence[Record], query: Query) -> bool:
 
 def next_link(place: str, query: Query) -> str:
     """The address of the next page, with the other options as they were."""
+    return place + next_options(query)
+
+
+def next_options(query: Query) -> str:
+    """What stands behind the place of a next page."""
     options = [*query.options, ("$skip", str(query.skip + query.size))]
-    return place + "?" + "&".join(f"{name}={quote(value, safe='$/(),;:')}" for name, value in options)
+    return "?" + "&".join(f"{name}={quote(value, safe='$/(),;:')}" for name, value in options)
 
 
 def put_values(found: Document, shown: Sequence[Property], values: tuple[Any, ...], select: Sequence[str] = ()) -> None:
     """Write the values of a record; what is null is left out."""
-    place = 0
+    place, inner = 0, any("/" in name for name in select)
     for each in shown:
         width = 4 if each.column == "area" else WIDTH.get(each.type, 1)
         written = WRITERS[each.type](*values[place : place + width])
         place += width
-        deep = [name.split("/")[1:] for name in select if name.startswith(f"{each.name}/")]
+        deep = [name.split("/")[1:] for name in select if name.startswith(f"{each.name}/")] if inner else []
         if deep and isinstance(written, Raw):
             written = _parts(msgspec.json.decode(written), deep)
         if written is not None or each.name in SHOWN_EMPTY:

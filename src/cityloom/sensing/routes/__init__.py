@@ -9,10 +9,10 @@ from litestar.params import FromPath, JSONBody, RawBody
 from cityloom.identity import api as identity
 from cityloom.kernel import http
 from cityloom.kernel.errors import Problem, Unauthorised
-from cityloom.sensing.api import batching, bulk, clearing, entering, serving
+from cityloom.sensing.api import aggregating, batching, bulk, clearing, entering, serving
 from cityloom.sensing.api.serving import Asking
 from cityloom.sensing.contracts import Answer, Body, Clearance, Door
-from cityloom.sensing.routes import devices
+from cityloom.sensing.routes import aggregates, devices
 
 AnyRequest = Request[Any, Any, Any]
 TAGS = ["sensing"]
@@ -36,7 +36,7 @@ def _answer(request: AnyRequest, path: str = "", body: bytes = b"") -> Response[
             request.method, path, request.scope["query_string"].decode("latin-1"),
             Body(body, request.headers.get("content-type", "application/json")),
         )  # fmt: skip
-        found = _dispatched((request.method == "POST" and asking.path.strip("/")) or "")(ctx, _door(request), asking)
+        found = _dispatched(request.method, asking.path.strip("/"))(ctx, _door(request), asking)
     except Problem as problem:
         answer = http.answer_problem(request, problem)
         if isinstance(problem, Unauthorised):
@@ -45,7 +45,11 @@ def _answer(request: AnyRequest, path: str = "", body: bytes = b"") -> Response[
     return _response(found)
 
 
-def _dispatched(path: str) -> Any:
+def _dispatched(method: str, path: str) -> Any:
+    if method == "GET" and path.endswith(")/aggregates"):
+        return aggregating.handle
+    if method != "POST":
+        return serving.handle
     return {"$batch": batching.handle, "CreateObservations": bulk.handle}.get(path, serving.handle)
 
 
@@ -102,4 +106,4 @@ def put_clearance(request: AnyRequest, id: FromPath[int], data: JSONBody[Clearan
     return clearing.clear(identity.open_context(request), id, data)
 
 
-ROUTES = (*(each for root in ROOTS for each in _handlers(root)), put_clearance, *devices.ROUTES)
+ROUTES = (*(each for root in ROOTS for each in _handlers(root)), put_clearance, *devices.ROUTES, *aggregates.ROUTES)

@@ -8,9 +8,9 @@ import msgspec
 
 from cityloom.kernel.errors import BadRequest
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import COMPLEX, ENTITIES, GEOJSON, Entity, Property, Relation, Type
+from cityloom.sensing.contracts.queries import Period
 from cityloom.sensing.rules import results, shapes, times
-from cityloom.sensing.rules.model import COMPLEX, ENTITIES, GEOJSON, Entity, Property, Relation, Type
-from cityloom.sensing.rules.times import Period
 
 DEEPEST = 6
 

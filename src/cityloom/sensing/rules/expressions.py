@@ -2,49 +2,13 @@
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
 
 import msgspec
 
 from cityloom.kernel.errors import BadRequest
+from cityloom.sensing.contracts.queries import COMPARISONS, Call, Geometry, Literal, Node, Order, Path, Value
 from cityloom.sensing.rules import times
-from cityloom.sensing.rules.times import Period
 
-Value = str | int | float | bool | datetime | timedelta | date | time | Period | None
-
-
-class Literal(msgspec.Struct, frozen=True):
-    """A value as it is written."""
-
-    value: Value
-    position: int
-
-
-class Geometry(msgspec.Struct, frozen=True):
-    """`geography'…'`: well-known text."""
-
-    text: str
-    position: int
-
-
-class Path(msgspec.Struct, frozen=True):
-    """The way to a property, such as `Datastream/Thing/properties/floor`."""
-
-    names: tuple[str, ...]
-    position: int
-
-
-class Call(msgspec.Struct, frozen=True):
-    """A function or an operator, by its name."""
-
-    name: str
-    arguments: tuple["Node", ...]
-    position: int
-
-
-Node = Literal | Geometry | Path | Call
-
-COMPARISONS = ("eq", "ne", "gt", "ge", "lt", "le")
 LEVELS: tuple[tuple[str, ...], ...] = (("or",), ("and",), (*COMPARISONS, "in"), ("add", "sub"), ("mul", "div", "mod"))
 """Operators from the weakest to the strongest. `not` takes a comparison, as clients write it: `not result lt 1`."""
 RESERVED = {word for level in LEVELS for word in level} | {"not"}
@@ -101,13 +65,6 @@ def tokens(text: str) -> list[Token]:
 def wrong(text: str, position: int) -> BadRequest:
     """The problem with what stands at a place."""
     return BadRequest("sensing.filter_wrong", position=position + 1, near=text[position : position + 30])
-
-
-class Order(msgspec.Struct, frozen=True):
-    """One key of `$orderby`."""
-
-    by: Node
-    descending: bool = False
 
 
 def parse_filter(text: str) -> Node:

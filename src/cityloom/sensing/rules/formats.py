@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import ENTITIES, Type
+from cityloom.sensing.contracts.queries import Query
 from cityloom.sensing.rules import results, times
-from cityloom.sensing.rules.model import ENTITIES, Type
-from cityloom.sensing.rules.queries import Query
 
 CSV, GEOJSON, TEXT = "text/csv", "application/geo+json", "text/plain"
 COMPONENTS = ("id", "phenomenonTime", "resultTime", "result", "resultQuality", "validTime", "parameters")

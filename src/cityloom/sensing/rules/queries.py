@@ -2,52 +2,20 @@
 
 import re
 from collections.abc import Sequence
-from typing import Literal as OneOf
 from urllib.parse import unquote_plus
 
 import msgspec
 
 from cityloom.kernel.errors import BadRequest, NotFound
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import ENTITIES, Entity, Relation
+from cityloom.sensing.contracts.queries import Expand, Format, Query
 from cityloom.sensing.rules import expressions
-from cityloom.sensing.rules.expressions import Node, Order
-from cityloom.sensing.rules.model import ENTITIES, Entity, Relation
 
-PAGE, MOST, MOST_ROWS = 100, 1000, 50_000
-"""Entities of a page: unless asked otherwise, at most, and at most as bare rows (dataArray, CSV)."""
 DEEPEST = 8
 SEGMENT = re.compile(r"(\w+)(?:\((-?\d+|'(?:[^']|'')*')\))?")
 OPTIONS = ("$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$resultFormat")
-Format = OneOf["", "dataArray", "CSV", "GeoJSON"]
 FORMATS: dict[str, Format] = {"dataarray": "dataArray", "csv": "CSV", "geojson": "GeoJSON", "json": ""}
-
-
-class Query(msgspec.Struct, frozen=True):
-    """What is asked for of a set of entities."""
-
-    filter: Node | None = None
-    select: tuple[str, ...] = ()
-    expand: tuple["Expand", ...] = ()
-    orderby: tuple[Order, ...] = ()
-    top: int | None = None
-    skip: int = 0
-    count: bool = False
-    format: Format = ""
-    options: tuple[tuple[str, str], ...] = ()
-    """The options as they were written, but for `$skip`, for the link to the next page."""
-
-    @property
-    def size(self) -> int:
-        """How many entities a page has."""
-        most = MOST_ROWS if self.format in ("dataArray", "CSV") else MOST
-        return min(most, PAGE if self.top is None else self.top)
-
-
-class Expand(msgspec.Struct, frozen=True):
-    """A relation that is answered in place, and what is asked of it."""
-
-    relation: Relation
-    query: Query
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -3,21 +3,13 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
-import msgspec
-
 from cityloom.kernel.errors import BadRequest
+from cityloom.sensing.contracts.queries import Period
 
 DURATION = re.compile(
     r"(?P<sign>-?)P(?:(?P<weeks>\d+(?:\.\d+)?)W)?(?:(?P<days>\d+(?:\.\d+)?)D)?"
     r"(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
-
-
-class Period(msgspec.Struct, frozen=True):
-    """From `start` to `end`, both in UTC; an instant has no end."""
-
-    start: datetime
-    end: datetime | None = None
 
 
 def instant(text: object) -> datetime:

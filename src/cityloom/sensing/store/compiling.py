@@ -12,11 +12,11 @@ from shapely.geometry.base import BaseGeometry
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest
 from cityloom.sensing.contracts import Kind
+from cityloom.sensing.contracts.model import ENTITIES, Type
+from cityloom.sensing.contracts.queries import COMPARISONS, Call, Geometry, Literal, Node, Order, Path, Period
 from cityloom.sensing.rules import shapes as geometry
-from cityloom.sensing.rules.expressions import COMPARISONS, Call, Geometry, Literal, Node, Order, Path
-from cityloom.sensing.rules.model import ENTITIES, Type
-from cityloom.sensing.rules.times import Period
-from cityloom.sensing.store import shapes, tables, terms
+from cityloom.sensing.store import pushing, shapes, tables, terms
+from cityloom.sensing.store.past import Past
 from cityloom.sensing.store.terms import Sort, Term
 
 ARITHMETIC = ("add", "sub", "mul", "div", "mod")
@@ -51,10 +51,11 @@ class Bound:
 class Compiler:
     """Compiles for one statement, in one transaction; `now` is what the function of that name gives."""
 
-    def __init__(self, tx: Transaction, bound: Bound, now: datetime) -> None:
+    def __init__(self, tx: Transaction, bound: Bound, now: datetime, past: Past | None = None) -> None:
         self.tx = tx
         self.bound = bound
         self.now = now
+        self.past = past
 
     def condition(self, node: Node, kind: Kind, alias: str) -> str:
         """The tree as a condition on the row of that alias. Raises BadRequest."""
@@ -65,7 +66,7 @@ class Compiler:
             return f"(NOT {self.condition(node.arguments[0], kind, alias)})"
         atom = Atom(self, kind, alias)
         told = terms.flag(atom.term(node), _name(node))
-        return f"EXISTS (SELECT FROM {atom.source} WHERE {atom.links} AND {told})" if atom.joined else told
+        return f"EXISTS (SELECT FROM {atom.source(node)} WHERE {atom.links} AND {told})" if atom.joined else told
 
     def order(self, key: Order, kind: Kind, alias: str) -> list[str]:
         """What ORDER BY says of one key."""
@@ -74,7 +75,7 @@ class Compiler:
         end = " DESC" if key.descending else ""
         if atom.joined:
             told = found.sql if found.sort != "result" else f"COALESCE({found.end}, to_jsonb({found.sql}))"
-            inner = f"SELECT {told} FROM {atom.source} WHERE {atom.links} ORDER BY 1{end} LIMIT 1"
+            inner = f"SELECT {told} FROM {atom.source()} WHERE {atom.links} ORDER BY 1{end} LIMIT 1"
             return [f"({inner}){end}"]
         if found.sort == "result":
             return [f"{found.sql}{end}", f"({found.end} #>> '{{}}'){end}"]
@@ -93,9 +94,16 @@ class Atom:
         self.joined: dict[tuple[str, ...], tuple[Kind, str]] = {}
         self._links: list[str] = []
 
-    @property
-    def source(self) -> str:
-        return ", ".join(tables.source(kind, alias) for kind, alias in self.joined.values())
+    def source(self, node: Node | None = None) -> str:
+        """The tables; of Observations in the lake those of which the comparison `node` can be true."""
+        return ", ".join(self._source(way, kind, alias, node) for way, (kind, alias) in self.joined.items())
+
+    def _source(self, way: tuple[str, ...], kind: Kind, alias: str, node: Node | None) -> str:
+        past = self.compiler.past
+        if kind is not Kind.observations or past is None or past.border.until is None:
+            return tables.source(kind, alias)
+        given = "" if node is None else past.some(pushing.behind(node, way))
+        return past.source(self.compiler.bound, alias, given)
 
     @property
     def links(self) -> str:

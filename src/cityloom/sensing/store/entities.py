@@ -19,9 +19,7 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 def owner(tx: Transaction, kind: Kind, id: int) -> Owner | None:
-    """Of an entity that the scope sees."""
-    if kind is Kind.observations:
-        return tx.first(Owner, "SELECT keeper, false AS public FROM sensing.observations WHERE id = %s", [id])
+    """Of an entity, other than an Observation, that the scope sees."""
     where = tables.condition(kind, "t")
     table = tables.PLACES[kind].table
     return tx.first(Owner, f"SELECT t.keeper, t.public FROM {table} t WHERE t.id = %s AND {where}", [id])

@@ -169,31 +169,39 @@ def _latest(
     )  # fmt: skip
 
 
+HOT = "received >= (SELECT cold_until FROM sensing.history)"
+
+
 def recount(tx: Transaction, streams: Sequence[int]) -> None:
     """Work out latest values, totals and boxes anew, after Observations were changed or removed."""
     ids = sorted(set(streams))
     tx.execute("SELECT FROM sensing.latest WHERE datastream_id = ANY(%s) ORDER BY datastream_id FOR UPDATE", [ids])
     tx.execute("DELETE FROM sensing.latest WHERE datastream_id = ANY(%s)", [ids])
     tx.execute(
-        """DELETE FROM sensing.datastream_features s WHERE datastream_id = ANY(%s) AND NOT EXISTS (
-             SELECT FROM sensing.observations o WHERE o.datastream_id = s.datastream_id AND o.feature_id = s.feature_id)""",
+        f"""DELETE FROM sensing.datastream_features s WHERE datastream_id = ANY(%s) AND NOT cold AND NOT EXISTS (
+             SELECT FROM sensing.observations o
+             WHERE o.datastream_id = s.datastream_id AND o.feature_id = s.feature_id AND o.{HOT})""",
         [ids],
     )
     names = ", ".join(LAST)
+    last = "ORDER BY phenomenon_start DESC, id DESC LIMIT 1"
     tx.execute(
         f"""INSERT INTO sensing.latest (datastream_id, keeper, public, total, first_start, last_end, first_result,
               last_result, west, south, east, north, {names})
-            SELECT d.id, d.keeper, d.public, s.total, s.first_start, s.last_end, s.first_result, s.last_result,
+            SELECT d.id, d.keeper, d.public, s.total + COALESCE(c.total, 0), least(s.first_start, c.first_start),
+              greatest(s.last_end, c.last_end), least(s.first_result, c.first_result),
+              greatest(s.last_result, c.last_result),
               b.west, b.south, b.east, b.north, {", ".join(f"o.{name}" for name in LAST)}
-            FROM sensing.datastreams d
+            FROM sensing.datastreams d LEFT JOIN sensing.cold_streams c ON c.datastream_id = d.id
             CROSS JOIN LATERAL (
               SELECT count(*) AS total, min(phenomenon_start) AS first_start,
                 max(COALESCE(phenomenon_end, phenomenon_start)) AS last_end, min(result_time) AS first_result,
                 max(result_time) AS last_result
-              FROM sensing.observations WHERE datastream_id = d.id) s
+              FROM sensing.observations WHERE datastream_id = d.id AND {HOT}) s
             CROSS JOIN LATERAL (
-              SELECT {names} FROM sensing.observations WHERE datastream_id = d.id
-              ORDER BY phenomenon_start DESC, id DESC LIMIT 1) o
+              SELECT {names} FROM (
+                (SELECT {names} FROM sensing.observations WHERE datastream_id = d.id AND {HOT} {last})
+                UNION ALL (SELECT {names} FROM sensing.cold_streams WHERE datastream_id = d.id)) z {last}) o
             LEFT JOIN LATERAL (
               SELECT min(f.west) AS west, min(f.south) AS south, max(f.east) AS east, max(f.north) AS north
               FROM sensing.datastream_features p JOIN sensing.features f ON f.id = p.feature_id
@@ -215,7 +223,12 @@ def remove(tx: Transaction, ids: Sequence[int]) -> int:
 
 
 def remove_of_streams(tx: Transaction, streams: Sequence[int]) -> int:
-    """Delete every Observation of these Datastreams; how many there were."""
+    """Delete every Observation of these Datastreams; how many were hot. What the lake has of them is not seen any more."""
+    tx.execute(
+        """UPDATE sensing.corrections SET removed = true, version = nextval('sensing.correction_versions')
+           WHERE datastream_id = ANY(%s)""",
+        [list(streams)],
+    )
     return tx.execute("DELETE FROM sensing.observations WHERE datastream_id = ANY(%s)", [list(streams)])
 
 
@@ -224,11 +237,6 @@ def remove_of_feature(tx: Transaction, feature: int) -> list[int]:
     found = tx.values(int, "SELECT datastream_id FROM sensing.datastream_features WHERE feature_id = %s", [feature])
     tx.execute("DELETE FROM sensing.observations WHERE feature_id = %s AND datastream_id = ANY(%s)", [feature, found])
     return found
-
-
-def stream_of(tx: Transaction, id: int) -> int:
-    """The Datastream of an Observation."""
-    return tx.scalar(int, "SELECT datastream_id FROM sensing.observations WHERE id = %s", [id])
 
 
 def pair(tx: Transaction, id: int) -> None:

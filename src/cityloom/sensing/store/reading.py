@@ -8,11 +8,11 @@ import msgspec
 
 from cityloom.kernel.db import Transaction
 from cityloom.sensing.contracts import Kind
-from cityloom.sensing.rules.expressions import Path
-from cityloom.sensing.rules.model import Property
-from cityloom.sensing.rules.queries import Query
+from cityloom.sensing.contracts.model import Property
+from cityloom.sensing.contracts.queries import Node, Path, Query
 from cityloom.sensing.store import tables
 from cityloom.sensing.store.compiling import Bound, Compiler
+from cityloom.sensing.store.past import Past, Wanted
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -50,6 +50,25 @@ class Asked(msgspec.Struct, frozen=True):
     now: datetime
     parents: Parents | None = None
     id: int | None = None
+    past: Past | None = None
+    """What the lake has. None: only what is hot is read."""
+
+    @property
+    def cold(self) -> Past | None:
+        """What the lake has, if that is asked for and there is anything."""
+        found = self.past if self.kind is Kind.observations else None
+        return found if found is not None and found.border.until is not None else None
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the latest Observations come first."""
+        keys = self.query.orderby
+        return (
+            bool(keys)
+            and keys[0].descending
+            and isinstance(keys[0].by, Path)
+            and keys[0].by.names == ("phenomenonTime",)
+        )
 
     @property
     def last_only(self) -> bool:
@@ -64,15 +83,30 @@ class Asked(msgspec.Struct, frozen=True):
 
 def page(tx: Transaction, asked: Asked) -> list[Record]:
     """At most one more than a page has (of each parent), so that one knows whether there is a next one."""
-    bound = Bound()
     if asked.last_only and asked.parents is not None:
+        bound = Bound()
         ids = bound(asked.parents.ids, "::bigint[]")
         sql = f"SELECT t.datastream_id, {_columns(asked, 't')}, t.total FROM sensing.latest t WHERE t.datastream_id = ANY({ids})"
         rows = tx.connection.execute(sql.encode(), bound.values).fetchall()
         return [msgspec.structs.replace(_record(asked.kind, row[:-1]), total=row[-1]) for row in rows]
-    compiler = Compiler(tx, bound, asked.now)
-    inner = f"""SELECT {_columns(asked, "t")} FROM {tables.source(asked.kind, "t")} WHERE {_where(asked, compiler, bound)}
-        ORDER BY {_order(asked, compiler)} LIMIT {bound(asked.query.size + 1)} OFFSET {bound(asked.query.skip)}"""
+    found = _hot_page(tx, asked)
+    if asked.cold is None or (found and asked.id is not None):
+        return found
+    wanted = _wanted(tx, asked, found)
+    if wanted is None:
+        return found
+    parents = 1 if asked.parents is None else len(asked.parents.ids)
+    cold = asked.cold.page(wanted, asked.query, parents, lambda: sum(_counts(tx, asked, "").values()))
+    return _hot_page(tx, asked, cold.rows, asked.query.skip - cold.dropped)
+
+
+def _hot_page(tx: Transaction, asked: Asked, given: str = "", skip: int | None = None) -> list[Record]:
+    """The page of what is hot, and of what is given to it of the lake."""
+    bound = Bound()
+    compiler = Compiler(tx, bound, asked.now, asked.past)
+    inner = f"""SELECT {_columns(asked, "t")} FROM {_source(asked, bound, given)} WHERE {_where(asked, compiler, bound)}
+        ORDER BY {_order(asked, compiler)} LIMIT {bound(asked.query.size + 1)}
+        OFFSET {bound(asked.query.skip if skip is None else skip)}"""
     sql = f"SELECT 0::bigint, x.* FROM ({inner}) x"
     if asked.parents is not None:
         sql = f"SELECT a.id, x.* FROM {_parents(asked.parents, bound)} CROSS JOIN LATERAL ({inner}) x"
@@ -80,15 +114,44 @@ def page(tx: Transaction, asked: Asked) -> list[Record]:
     return [_record(asked.kind, row) for row in rows]
 
 
-def one(tx: Transaction, kind: Kind, id: int, properties: Sequence[Property], now: datetime) -> Record | None:
-    """The entity of that id, if the scope sees it."""
-    found = page(tx, Asked(kind, properties, Query(top=1), now, id=id))
-    return found[0] if found else None
+def _wanted(tx: Transaction, asked: Asked, hot: Sequence[Record] | None) -> Wanted | None:
+    """What the lake must be asked for; None if nothing in it can be on the page."""
+    if asked.cold is None:
+        return None
+
+    def resolve(kind: Kind, node: Node) -> list[int]:
+        return ids(tx, Asked(kind, (), Query(filter=node), asked.now, past=asked.past))
+
+    streams = None
+    if hot is not None and asked.backwards and asked.parents is not None and asked.parents.kind in tables.STREAMS:
+        streams = _short(tx, asked)
+        if not streams:
+            return None
+    return asked.cold.wanted(asked.query, asked.parents, asked.id, streams, resolve)
+
+
+def _short(tx: Transaction, asked: Asked) -> list[int]:
+    """Datastreams whose page of the latest Observations reaches back behind the last one in the lake."""
+    bound = Bound()
+    compiler = Compiler(tx, bound, asked.now, asked.past)
+    assert asked.parents is not None  # noqa: S101 - asked by who has some
+    inner = f"""SELECT t.phenomenon_start FROM {_source(asked, bound, "")} WHERE {_where(asked, compiler, bound)}
+        ORDER BY {_order(asked, compiler)} LIMIT 1 OFFSET {bound(asked.query.skip + asked.query.size)}"""
+    sql = f"""SELECT c.datastream_id FROM {_parents(asked.parents, bound)} JOIN sensing.cold_streams c ON c.datastream_id = a.id
+        LEFT JOIN LATERAL ({inner}) x ON true
+        WHERE x.phenomenon_start IS NULL OR x.phenomenon_start <= c.phenomenon_start"""
+    return [int(row[0]) for row in tx.connection.execute(sql.encode(), bound.values).fetchall()]
+
+
+def _source(asked: Asked, bound: Bound, given: str) -> str:
+    """What stands behind FROM: the table, or what of it is hot with corrections and what is given of the lake."""
+    if asked.cold is None:
+        return tables.source(asked.kind, "t")
+    return asked.cold.source(bound, "t", given)
 
 
 def counts(tx: Transaction, asked: Asked) -> dict[int, int]:
     """How many there are before paging, by parent (0: of all)."""
-    bound = Bound()
     if asked.kind is Kind.observations and asked.query.filter is None:
         if asked.parents is None:
             return {0: tx.scalar(int, "SELECT COALESCE(sum(total), 0)::bigint FROM sensing.latest")}
@@ -96,8 +159,20 @@ def counts(tx: Transaction, asked: Asked) -> dict[int, int]:
             sql = "SELECT datastream_id, total FROM sensing.latest WHERE datastream_id = ANY(%s)"
             rows = tx.connection.execute(sql.encode(), [asked.parents.ids]).fetchall()
             return {0: 0, **{int(row[0]): int(row[1]) for row in rows}}
-    compiler = Compiler(tx, bound, asked.now)
-    inner = f"SELECT count(*) FROM {tables.source(asked.kind, 't')} WHERE {_where(asked, compiler, bound)}"
+    wanted = _wanted(tx, asked, None)
+    if wanted is None or asked.cold is None:
+        return _counts(tx, asked, "")
+    if not wanted.exact:
+        return _counts(tx, asked, asked.cold.all(wanted))
+    hot, cold = _counts(tx, asked, ""), asked.cold.counts(wanted)
+    return {id: hot.get(id, 0) + cold.get(id, 0) for id in {*hot, *cold}}
+
+
+def _counts(tx: Transaction, asked: Asked, given: str) -> dict[int, int]:
+    """The same of what is hot, and of what is given to it of the lake."""
+    bound = Bound()
+    compiler = Compiler(tx, bound, asked.now, asked.past)
+    inner = f"SELECT count(*) FROM {_source(asked, bound, given)} WHERE {_where(asked, compiler, bound)}"
     sql = f"SELECT 0::bigint, ({inner})"
     if asked.parents is not None:
         sql = f"SELECT a.id, ({inner}) FROM {_parents(asked.parents, bound)}"
@@ -107,7 +182,7 @@ def counts(tx: Transaction, asked: Asked) -> dict[int, int]:
 def ids(tx: Transaction, asked: Asked) -> list[int]:
     """Ids of all that fit, whatever a page has."""
     bound = Bound()
-    where = _where(asked, Compiler(tx, bound, asked.now), bound)
+    where = _where(asked, Compiler(tx, bound, asked.now, asked.past), bound)
     sql = f"SELECT t.id FROM {tables.source(asked.kind, 't')} WHERE {where}"
     return [int(row[0]) for row in tx.connection.execute(sql.encode(), bound.values).fetchall()]
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from cityloom.sensing.contracts import Kind
-from cityloom.sensing.rules.model import Property, Type
+from cityloom.sensing.contracts.model import Property, Type
 
 
 class Place(msgspec.Struct, frozen=True):
