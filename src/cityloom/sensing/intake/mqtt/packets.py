@@ -286,9 +286,7 @@ def write_publish(said: Publish, level: int) -> bytes:
     """PUBLISH without properties."""
     head = Type.publish << 4 | (8 if said.again else 0) | said.qos << 1 | (1 if said.retain else 0)
     packet = fields.write_short(said.packet) if said.qos else b""
-    return _whole(
-        head, fields.write_text(said.topic) + packet + (b"\x00" if level == 5 else b"") + said.payload
-    )
+    return _whole(head, fields.write_text(said.topic) + packet + (b"\x00" if level == 5 else b"") + said.payload)
 
 
 def write_answer(type: Type, packet: int, reason: int, level: int) -> bytes:
@@ -303,7 +301,8 @@ def write_subscribe(said: Subscribe, level: int) -> bytes:
     """SUBSCRIBE."""
     start = fields.write_short(said.packet) + (b"\x00" if level == 5 else b"")
     return _whole(
-        Type.subscribe << 4 | 2, start + b"".join(fields.write_text(each.topic) + bytes([each.qos]) for each in said.filters)
+        Type.subscribe << 4 | 2,
+        start + b"".join(fields.write_text(each.topic) + bytes([each.qos]) for each in said.filters),
     )
 
 
