@@ -6,13 +6,15 @@ from cityloom.kernel.manifest import Job, Module, Process
 from cityloom.kernel.packs import Packs
 from cityloom.sensing import jobs, routes, spec
 from cityloom.sensing.gateways import serve
-from cityloom.sensing.spec import stations
+from cityloom.sensing.gateways.mqtt import serve as mqtt
+from cityloom.sensing.spec import mappings, stations
 
 
 def check(packs: Packs) -> None:
     """What sensing reads from packs. Raises Invalid `kernel.pack_wrong`."""
     spec.doors(packs)
     stations.stations(packs)
+    mappings.mappings(packs)
 
 
 MODULE = Module(
@@ -23,6 +25,13 @@ MODULE = Module(
         Job("judge_devices", jobs.judge_devices, timedelta(minutes=1)),
         Job("forget_frames", jobs.forget_frames, timedelta(hours=1)),
     ),
-    processes=(Process("gateways", serve.wanted, serve.run),),
+    processes=(
+        Process("gateways", serve.wanted, serve.run),
+        Process("mqtt", mqtt.door_wanted, mqtt.serve_door),
+        *(
+            Process(f"broker_{each}", mqtt.worker_wanted(each), mqtt.serve_worker(each))
+            for each in range(1, mqtt.MOST_WORKERS + 1)
+        ),
+    ),
     check=check,
 )

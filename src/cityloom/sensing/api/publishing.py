@@ -23,8 +23,8 @@ from cityloom.sensing.contracts import Body, Door
 from cityloom.sensing.contracts.mqtt import Arrived, Outcome
 from cityloom.sensing.rules import drafts, topics
 from cityloom.sensing.rules.topics import Target
-from cityloom.sensing.store import hearing, publishing
 from cityloom.sensing.store import devices as devices_store
+from cityloom.sensing.store import hearing, publishing
 from cityloom.sensing.store.hearing import Sign, Strayed
 
 LOG = log.logger(__name__)
