@@ -180,12 +180,11 @@ class Publishing:
             if fresh:
                 found = ingest.columns_of([(row.stream, row.feature, row.reading) for row in fresh])
                 taken = ingest.take(ctx, tx, found, received, into)
-                slots = taken.slots or [None] * len(fresh)
-                for row, slot in zip(fresh, slots, strict=True):
-                    problem = slot.problem if slot else None
-                    told.append(
-                        (row.place, Outcome.unreadable, problem.code) if problem else (row.place, Outcome.kept, "")
-                    )
+                problems = [each.problem for each in taken.slots] or [None] * len(fresh)
+                told += [
+                    (row.place, Outcome.unreadable, problem.code) if problem is not None else (row.place, Outcome.kept, "")
+                    for row, problem in zip(fresh, problems, strict=True)
+                ]
                 marks = [_mark(batch[row.place]) for row in fresh if not row.timed and batch[row.place].mark]
                 if marks:
                     publishing.remember(tx, received, marks)

@@ -67,11 +67,12 @@ def broker(url: str, worker: int = 1) -> Broker:
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or given.keys() - OPTIONS:
             raise ValueError("mqtt://host:1883 or mqtts://host:8883, options " + ", ".join(sorted(OPTIONS)))
         tls = parts.scheme == "mqtts"
-        plain = {name: given[name] for name in ("group", "ca", "cert", "key") if name in given}
-        return Broker(
-            parts.hostname, parts.port or (8883 if tls else 1883), tls, unquote(parts.username or ""),
-            unquote(parts.password or ""), f"{given.get('client', 'cityloom')}-{worker}",
-            level=int(given.get("level", "5")), insecure=given.get("insecure") == "1", **plain,
+        names = {"group", "ca", "cert", "key"} & given.keys()
+        plain = Broker(parts.hostname, parts.port or (8883 if tls else 1883), tls, level=int(given.get("level", "5")))
+        return msgspec.structs.replace(
+            plain, user=unquote(parts.username or ""), password=unquote(parts.password or ""),
+            client=f"{given.get('client', plain.client)}-{worker}", insecure=given.get("insecure") == "1",
+            **{name: given[name] for name in names},
         )  # fmt: skip
     except ValueError as error:
         raise Invalid("kernel.setting_wrong", reason=f"CITYLOOM_MQTT_BROKER: {error}") from error
@@ -191,7 +192,7 @@ class BrokerClient:
         self._inflight += 1
         visit = self._round
         mark = f"{self.broker.client}/{said.packet}"
-        self.gathering.put(self._arrived(said, mark), lambda outcome: self._done(visit, said.packet))
+        self.gathering.put(self._arrived(said, mark), lambda _outcome: self._done(visit, said.packet))
 
     def _arrived(self, said: Publish, mark: str) -> Arrived:
         return Arrived(said.topic, said.payload, self.clock.now(), None, said.again, mark, self.broker.host)
