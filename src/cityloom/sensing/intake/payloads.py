@@ -37,7 +37,7 @@ def read(how: Mapping, payload: bytes, topic: str, received: datetime) -> list[S
     levels = topic.split("/")
     found = [
         _said(how, item, levels, received)
-        for item in (_found(whole, how.items, levels) if how.items else _listed(whole))
+        for item in (each for top in (_found(whole, how.items, levels) if how.items else [whole]) for each in _listed(top))
         if all(_holds(item, each, levels) for each in how.when)
     ]
     if sum(len(each.readings) for each in found) > MOST:
@@ -45,9 +45,9 @@ def read(how: Mapping, payload: bytes, topic: str, received: datetime) -> list[S
     return found
 
 
-def _listed(whole: Any) -> list[Any]:
-    """A payload that is a list at its top has several messages."""
-    return whole if isinstance(whole, list) else [whole]
+def _listed(found: Any) -> list[Any]:
+    """A list has several messages."""
+    return found if isinstance(found, list) else [found]
 
 
 def _said(how: Mapping, item: Any, levels: Sequence[str], received: datetime) -> Said:
