@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True):
     """After so many seconds a guest is looked up anew, and shown out where it is not let in any more."""
     longest: int = 256 * 1024
     """Bytes of a packet."""
+    longest_connect: int = 32 * 1024
+    """Bytes of the first one, with which somebody says who it is."""
     inflight: int = 256
     """Messages of one connection that are not acknowledged yet; its socket is not read beyond (MQTT 5 is told so)."""
     per_second: float = 100.0

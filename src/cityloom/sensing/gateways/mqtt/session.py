@@ -81,13 +81,12 @@ class Session:
     async def _introduction(self, buffer: bytearray) -> list[Raw]:
         """CONNECT, and what came behind it. Raises Ended, Malformed."""
         while True:
-            found = packets.cut(buffer, self.door.limits.longest)
+            if buffer and buffer[0] != Type.connect << 4:
+                raise Malformed("connect_missing", Reason.protocol_error)
+            found = packets.cut(buffer, self.door.limits.longest_connect)
             if found:
                 break
             await self._more(buffer)
-        if found[0].type is not Type.connect:
-            raise Malformed("connect_missing", Reason.protocol_error)
-        packets.flags_right(found[0])
         try:
             said = packets.connect(found[0])
         except Malformed as error:
