@@ -4,10 +4,14 @@ import socket
 import time
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from cityloom.kernel.jobs import platform_context
+from cityloom.sensing import contracts
+from cityloom.sensing.api import serving
 from cityloom.sensing.intake.mqtt import packets
 from cityloom.sensing.intake.mqtt.packets import Connect, Publish
 from sensing.conftest import City
@@ -212,6 +216,22 @@ def test_subscribers_are_told_what_changes(town: City, version: str) -> None:
         assert [(topic, body["@iot.id"]) for topic, body in client.received] == [(sets, later)]
 
 
+def test_the_root_says_where_mqtt_is(town: City) -> None:
+    settings = town.civil.get("")["serverSettings"]
+    base = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
+    names = (f"{base}create-observations-via-mqtt/observations-creation", f"{base}receive-updates-via-mqtt/receive-updates")
+    assert not set(names) & set(settings["conformance"])
+    old = town.parts.settings
+    changed = msgspec.structs.replace(old, gateway_host="0.0.0.0", gateway_ports="mqtt=2883", public_url="https://city.example:443")  # noqa: S104
+    parts = msgspec.structs.replace(town.parts, settings=changed)
+    found = serving.handle(
+        platform_context(parts, "test"), contracts.Door("1.1", "https://city.example/v1.1"), serving.Asking("GET", "")
+    )
+    said = msgspec.json.decode(found.body)["serverSettings"]
+    assert set(names) <= set(said["conformance"])
+    assert [said[name]["endpoints"] for name in names] == [["mqtt://city.example:2883"]] * 2
+
+
 def test_anybody_is_told_what_was_cleared(town: City) -> None:
     shown, hidden = with_stream(town.civil), with_stream(town.civil)
     thing = town.civil.get(f"Datastreams({shown})/Thing")["@iot.id"]
@@ -243,11 +263,14 @@ def test_connections_that_break_the_rules_end(town: City) -> None:
         with socket.create_connection(("127.0.0.1", running.port), timeout=10) as line:
             line.sendall(old)
             assert line.recv(100) == b"\x20\x02\x00\x01"
-        with Client(running.port, user, password, client="same") as first:
-            with Client(running.port, user, password, client="same", reconnect_on_failure=False):
-                until(lambda: first.gone)
-                assert first.gone[0].value == 0x8E
-                first.paho.loop_stop()
+        same = packets.write_connect(Connect(5, "same", True, 0, user, password))
+        with socket.create_connection(("127.0.0.1", running.port), timeout=10) as line:
+            line.sendall(same)
+            assert line.recv(100)[:1] == b"\x20"
+            with socket.create_connection(("127.0.0.1", running.port), timeout=10) as newer:
+                newer.sendall(same)
+                assert line.recv(100) == b"\xe0\x01\x8e"  # taken over
+                assert line.recv(100) == b""
         will = Connect(4, "w", True, 1, "air-will", secret, packets.Message(topic, b'{"result": 66}'))
         with socket.create_connection(("127.0.0.1", running.port), timeout=10) as line:
             line.sendall(packets.write_connect(will))

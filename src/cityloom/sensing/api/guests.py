@@ -1,6 +1,8 @@
 """Who connects by MQTT: a device by its number and secret, an account by its name and a token, or anybody."""
 
 import base64
+import re
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,3 +43,13 @@ def _account(ctx: Context, user: str, password: str, address: str) -> Guest | No
     of = ingest.resource(principal.organisation)
     sends, reads = own.permits("sensing.observe", of), own.permits("sensing.read", of)
     return Guest(principal, sends=sends, reads=reads) if sends or reads else None
+
+
+def endpoint(ctx: Context) -> str:
+    """Where the MQTT door is, such as `mqtts://city.example:8883`; empty: there is none."""
+    settings, gate = ctx.settings, spec.gate(ctx.packs, Protocol.mqtt)
+    if gate is None or not settings.gateway_host:
+        return ""
+    chosen = re.search(r"(?:^|,)\s*mqtt=(\d+)", settings.gateway_ports)
+    host = urlsplit(settings.public_url).hostname or settings.gateway_host
+    return f"{'mqtts' if settings.gateway_certificate else 'mqtt'}://{host}:{chosen[1] if chosen else gate.port}"

@@ -18,7 +18,6 @@ from cityloom.sensing.gateways.mqtt.client import BrokerClient, broker
 from cityloom.sensing.gateways.mqtt.door import MqttDoor
 from cityloom.sensing.gateways.mqtt.gathering import Figures, Gathering, Limits
 from cityloom.sensing.gateways.serve import ports
-from cityloom.sensing.spec import Gate
 from cityloom.sensing.spec.mappings import mappings
 
 LOG = log.logger(__name__)
@@ -29,14 +28,9 @@ OBSERVATIONS = ("v1.1/+/Observations", "v1.0/+/Observations")
 """What is subscribed to at a broker besides the topics of mappings; the Datastream stands in the topic."""
 
 
-def gate(packs: Packs) -> Gate | None:
-    """The port of the door, where the packs declare one."""
-    return next((each for each in spec.doors(packs).gateways if each.protocol is Protocol.mqtt), None)
-
-
 def door_wanted(settings: Settings, packs: Packs) -> bool:
     """Whether there is a port to listen on."""
-    return bool(settings.gateway_host) and gate(packs) is not None
+    return bool(settings.gateway_host) and spec.gate(packs, Protocol.mqtt) is not None
 
 
 def worker_wanted(number: int) -> Callable[[Settings, Packs], bool]:
@@ -61,7 +55,7 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
 
 def gathering(parts: Parts, figures: Figures, limits: Limits) -> Gathering:
     """What keeps the messages of a process."""
-    found = gate(parts.packs)
+    found = spec.gate(parts.packs, Protocol.mqtt)
     keeper = Publishing(platform_context(parts, "mqtt"), found.keeper if found else "")
     return Gathering(keeper.keep, figures, limits)
 
@@ -90,7 +84,7 @@ async def _until_told(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def _door(parts: Parts) -> None:
-    figures, limits, found = Figures(), Limits(), gate(parts.packs)
+    figures, limits, found = Figures(), Limits(), spec.gate(parts.packs, Protocol.mqtt)
     if found is None:
         return
     gather = gathering(parts, figures, limits)
