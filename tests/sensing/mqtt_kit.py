@@ -10,8 +10,6 @@ from typing import Any
 import msgspec
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from cityloom.kernel.context import Parts
 from cityloom.kernel.jobs import platform_context
@@ -92,18 +90,22 @@ class Client:
         self.gone: list[Any] = []
         self._connected = threading.Event()
         self.paho.on_connect = self._on_connect
-        self.paho.on_message = lambda _c, _u, said: self.received.append((said.topic, msgspec.json.decode(said.payload)))
+        self.paho.on_message = lambda _c, _u, said: self.received.append(
+            (said.topic, msgspec.json.decode(said.payload))
+        )
         self.paho.on_publish = lambda _c, _u, mid, reason, _p: self.told.update({mid: reason})
-        self.paho.on_subscribe = lambda _c, _u, mid, reasons, _p: self.granted.update({mid: [each.value for each in reasons]})
+        self.paho.on_subscribe = lambda _c, _u, mid, reasons, _p: self.granted.update(
+            {mid: [each.value for each in reasons]}
+        )
         self.paho.on_disconnect = lambda _c, _u, _f, reason, _p: self.gone.append(reason)
-        self.port = port
+        self.port, self.host = port, "127.0.0.1"
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self.refusal = reason if reason.is_failure else None
         self._connected.set()
 
     def __enter__(self) -> "Client":
-        self.paho.connect("127.0.0.1", self.port, keepalive=30)
+        self.paho.connect(self.host, self.port, keepalive=30)
         self.paho.loop_start()
         assert self._connected.wait(10)
         return self
@@ -124,10 +126,3 @@ class Client:
         assert mid is not None
         until(lambda: mid in self.granted)
         return self.granted[mid][0]
-
-
-def expiry(seconds: int) -> Properties:
-    """Properties of CONNECT that ask for a session of so many seconds."""
-    found = Properties(PacketTypes.CONNECT)
-    found.SessionExpiryInterval = seconds
-    return found

@@ -1,5 +1,8 @@
 """MQTT before a real database: devices and accounts send, what is acknowledged is committed, subscribers are told."""
 
+import base64
+import hashlib
+import hmac
 import socket
 import time
 from typing import Any
@@ -16,8 +19,8 @@ from cityloom.sensing.intake.mqtt import packets
 from cityloom.sensing.intake.mqtt.packets import Connect, Publish
 from sensing.conftest import City
 from sensing.mqtt_kit import QUICK, Client, door, until
-from sensing.sensing_kit import Door, feature, station, stream
-from sensing.test_devices import approved, moved, registered
+from sensing.sensing_kit import Door, feature, station
+from sensing.test_devices import moved, registered
 
 UP = {"time": "2026-03-01T10:00:00+08:00", "values": {"pm25": 35.2, "temperature": 18.5, "strange": 1}}
 
@@ -73,7 +76,11 @@ def test_an_account_makes_observations_by_every_topic_of_the_standard(town: City
             (1, f"v1.1/FeaturesOfInterest({place})/Observations", {"Datastream": {"@iot.id": of}}),
             (1, f"v1.1/Datastreams({of})/Observations", {"FeatureOfInterest": feature("well")}),
         ):  # fmt: skip
-            body = {"result": qos + 0.5, "phenomenonTime": f"2026-03-01T10:00:0{len(town.civil.names(f'Datastreams({of})/Observations', 'result'))}Z", **more}
+            body = {
+                "result": qos + 0.5,
+                "phenomenonTime": f"2026-03-01T10:00:0{len(town.civil.names(f'Datastreams({of})/Observations', 'result'))}Z",
+                **more,
+            }
             assert client.send(topic, body, qos).value == 0
             if qos == 0:
                 until(lambda: running.figures.kept == 1)
@@ -118,13 +125,17 @@ def test_a_device_sends_its_own_and_nothing_else(town: City, level: int) -> None
 
 def test_accounts_are_kept_to_what_is_theirs(town: City) -> None:
     of = with_stream(town.civil)
-    id, secret, _ = device(town.civil, "air-own")
+    device(town.civil, "air-own")
     with door(town.parts) as running, Client(running.port, *account(town.other)) as client:
         told = client.send(f"v1.1/Datastreams({of})/Observations", {"result": 1})
         assert told.value == 0x99
         assert client.send("devices/air-own/up", UP).value == 0x99
         assert strays(town.other)[:2] == ["device_unknown", "sensing.link_unknown"]
-        for bad, code in ((b"{", "sensing.body_wrong"), (b"{}", "sensing.property_missing"), (b"\xff\xfe", "sensing.body_wrong")):
+        for bad, code in (
+            (b"{", "sensing.body_wrong"),
+            (b"{}", "sensing.property_missing"),
+            (b"\xff\xfe", "sensing.body_wrong"),
+        ):
             assert client.send(f"v1.1/Datastreams({of})/Observations", bad).value == 0x99
             assert strays(town.other)[0] == code
         assert client.subscribe(f"v1.1/Datastreams({of})/Observations") == 0x87
@@ -141,7 +152,9 @@ def test_a_message_that_comes_again_is_kept_once(town: City) -> None:
     repeated = packets.write_publish(Publish(topic, b'{"result": 1}', 1, 7, again=True), 4)
     timed = packets.write_publish(Publish(topic, b'{"result": 2, "phenomenonTime": "2026-03-02T00:00:00Z"}', 1, 8), 4)
     other = packets.write_publish(Publish(topic, b'{"result": 3, "phenomenonTime": "2026-03-02T00:00:00Z"}', 1, 9), 4)
-    own = packets.write_publish(Publish(f"devices/{number}/up", b'{"time": "2026-03-02T00:00:00Z", "values": {"pm25": 4}}', 1, 10), 4)
+    own = packets.write_publish(
+        Publish(f"devices/{number}/up", b'{"time": "2026-03-02T00:00:00Z", "values": {"pm25": 4}}', 1, 10), 4
+    )
     with door(town.parts) as running:
         heard = raw(running.port, number, secret, untimed, timed, other, own)
         assert heard.endswith(b"".join(bytes((0x40, 2, 0, each)) for each in (7, 8, 9, 10)))
@@ -178,9 +191,16 @@ def test_nothing_is_acknowledged_while_the_database_is_away(town: City) -> None:
 def test_subscribers_are_told_what_changes(town: City, version: str) -> None:
     of = with_stream(town.civil)
     thing = town.civil.get(f"Datastreams({of})/Thing")["@iot.id"]
-    with door(town.parts) as running, Client(running.port, *account(town.civil), level=5 if version == "v1.1" else 4) as client:
+    with (
+        door(town.parts) as running,
+        Client(running.port, *account(town.civil), level=5 if version == "v1.1" else 4) as client,
+    ):
         observations = f"{version}/Datastreams({of})/Observations"
-        chosen, single, name = f"{observations}?$select=result", f"{version}/Things({thing})", f"{version}/Things({thing})/name"
+        chosen, single, name = (
+            f"{observations}?$select=result",
+            f"{version}/Things({thing})",
+            f"{version}/Things({thing})/name",
+        )
         deep, sets = f"{version}/Datastreams({of})/Thing", f"{version}/Things"
         assert [client.subscribe(each, 1) for each in (observations, chosen, single, name, deep, sets)] == [1] * 6
         refused = 0x80 if version == "v1.0" else None
@@ -189,7 +209,9 @@ def test_subscribers_are_told_what_changes(town: City, version: str) -> None:
             ("v1.1/Datastreams(999999)/Observations", 0x87),
         ):  # fmt: skip
             assert client.subscribe(topic) == (refused or reason)
-        made = town.civil.post(f"Datastreams({of})/Observations", {"result": 4, "phenomenonTime": "2026-03-01T00:00:00Z"})
+        made = town.civil.post(
+            f"Datastreams({of})/Observations", {"result": 4, "phenomenonTime": "2026-03-01T00:00:00Z"}
+        )
         until(lambda: len(client.received) == 2)
         told = dict(client.received)
         assert told[chosen] == {"result": 4}
@@ -202,7 +224,11 @@ def test_subscribers_are_told_what_changes(town: City, version: str) -> None:
         client.received.clear()
         town.civil.send("PATCH", f"Things({thing})", {"description": "new"})
         until(lambda: len(client.received) == 3)
-        assert {topic: body.get("description") for topic, body in client.received} == {single: "new", deep: "new", sets: "new"}
+        assert {topic: body.get("description") for topic, body in client.received} == {
+            single: "new",
+            deep: "new",
+            sets: "new",
+        }
         client.received.clear()
         town.civil.send("PATCH", f"Things({thing})", {"name": "tower"})
         until(lambda: len(client.received) == 4)
@@ -219,10 +245,15 @@ def test_subscribers_are_told_what_changes(town: City, version: str) -> None:
 def test_the_root_says_where_mqtt_is(town: City) -> None:
     settings = town.civil.get("")["serverSettings"]
     base = "http://www.opengis.net/spec/iot_sensing/1.1/req/"
-    names = (f"{base}create-observations-via-mqtt/observations-creation", f"{base}receive-updates-via-mqtt/receive-updates")
+    names = (
+        f"{base}create-observations-via-mqtt/observations-creation",
+        f"{base}receive-updates-via-mqtt/receive-updates",
+    )
     assert not set(names) & set(settings["conformance"])
     old = town.parts.settings
-    changed = msgspec.structs.replace(old, gateway_host="0.0.0.0", gateway_ports="mqtt=2883", public_url="https://city.example:443")  # noqa: S104
+    changed = msgspec.structs.replace(
+        old, gateway_host="192.0.2.1", gateway_ports="mqtt=2883", public_url="https://city.example:443"
+    )
     parts = msgspec.structs.replace(town.parts, settings=changed)
     found = serving.handle(
         platform_context(parts, "test"), contracts.Door("1.1", "https://city.example/v1.1"), serving.Asking("GET", "")
@@ -297,3 +328,56 @@ def test_a_device_that_floods_is_slowed_and_harms_nobody(town: City) -> None:
         assert running.figures.slowed > 0
     results = town.civil.names(f"Datastreams({streams['o3']})/Observations?$orderby=id&$top=100", "result")
     assert results == list(range(50))
+
+
+def test_platforms_push_over_http(town: City) -> None:
+    _, _, streams = device(town.civil, "A84041000181C061")
+    _, _, others = device(town.civil, "2016617")
+    uplink = {
+        "time": "2026-03-01T02:00:00.123456789+00:00", "deviceInfo": {"devEui": "a84041000181c061"}, "fPort": 2,
+        "object": {"temperature": 21.25, "battery": 3.6, "alarm": False},
+    }  # fmt: skip
+    answer = town.civil.send("POST", "/api/sensing/push/chirpstack", uplink)
+    assert (answer.status_code, answer.json()) == (200, {"messages": 1, "put_aside": 0})
+    assert town.civil.send("POST", "/api/sensing/push/chirpstack", uplink).status_code == 200
+    [found] = town.civil.get(f"Datastreams({streams['temperature']})/Observations")["value"]
+    assert (found["result"], found["phenomenonTime"]) == (21.25, "2026-03-01T02:00:00.123456Z")
+    assert town.other.send("POST", "/api/sensing/push/chirpstack", uplink).json() == {"messages": 1, "put_aside": 1}
+    assert strays(town.other)[0] == "device_unknown"
+    assert town.civil.refused("POST", "/api/sensing/push/nothing", uplink) == (404, "mapping_unknown")
+    answer = town.client.post("/api/sensing/push/chirpstack", json=uplink)
+    assert answer.status_code == 401
+    assert town.civil.names(f"Datastreams({streams['temperature']})/Observations", "result") == [21.25]
+
+    key = town.civil.send("POST", "/api/sensing/push-keys/onenet").json()
+    assert key["path"] == "/api/sensing/push/onenet/civil"
+    point = {"type": 1, "dev_id": 2016617, "ds_id": "pm25", "at": 1772330400000, "value": "17.5"}
+    other = {**point, "ds_id": "humidity", "at": 1772330460000, "value": 61}
+    message = msgspec.json.encode([point, other, {**point, "type": 2, "status": 1}]).decode()
+    for msg in (message, msgspec.Raw(message.encode())):  # as a text, or as JSON in JSON
+        body = {"msg": msg, "nonce": "a8s", "msg_signature": onenet(key["key"], "a8s", message)}
+        answer = town.client.post(key["path"], content=msgspec.json.encode(body))
+        assert (answer.status_code, answer.json()["put_aside"]) == (200, 0), answer.text
+    forged = {"msg": message, "nonce": "a8s", "msg_signature": onenet("guessed", "a8s", message)}
+    assert town.client.post(key["path"], content=msgspec.json.encode(forged)).status_code == 401
+    assert town.client.post("/api/sensing/push/onenet/other", content=msgspec.json.encode(body)).status_code == 401
+    asked = {"msg": "hello", "nonce": "n", "signature": onenet(key["key"], "n", "hello")}
+    assert town.client.get(key["path"], params=asked).text == "hello"
+    assert town.client.get(key["path"], params={**asked, "msg": "other"}).status_code == 401
+    for code, value in (("pm25", 17.5), ("humidity", 61)):
+        assert town.civil.names(f"Datastreams({others[code]})/Observations", "result") == [value]
+
+    signed = town.civil.send("POST", "/api/sensing/push-keys/ctwing").json()
+    report = msgspec.json.encode(
+        {"messageType": "dataReport", "deviceId": "2016617", "timestamp": 1772330400000, "payload": {"o3": 88}}
+    )
+    right = "sha256=" + hmac.new(signed["key"].encode(), report, hashlib.sha256).hexdigest()
+    assert town.client.post(signed["path"], content=report, headers={"x-signature": "sha256=00"}).status_code == 401
+    assert town.client.post(signed["path"], content=report).status_code == 401
+    assert town.client.post(signed["path"], content=report, headers={"x-signature": right}).status_code == 200
+    assert town.civil.names(f"Datastreams({others['o3']})/Observations", "result") == [88]
+
+
+def onenet(token: str, nonce: str, message: str) -> str:
+    """As OneNET's manual has it: MD5 of token, nonce and message, in Base64."""
+    return base64.b64encode(hashlib.md5((token + nonce + message).encode(), usedforsecurity=False).digest()).decode()

@@ -17,12 +17,13 @@ from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Problem, Unavailable
 from cityloom.sensing.api import ingest, serving
-from cityloom.sensing.api.mapping import Mapped
+from cityloom.sensing.api.mapping import Mapped, Stray
 from cityloom.sensing.api.serving import Asking
 from cityloom.sensing.contracts import Body, Door
 from cityloom.sensing.contracts.mqtt import Arrived, Outcome
 from cityloom.sensing.rules import drafts, topics
 from cityloom.sensing.rules.topics import Target
+from cityloom.sensing.spec.mappings import Mapping
 from cityloom.sensing.store import devices as devices_store
 from cityloom.sensing.store import hearing, publishing
 from cityloom.sensing.store.hearing import Sign, Strayed
@@ -63,7 +64,7 @@ class Publishing:
     def keep(self, batch: Sequence[Arrived]) -> list[Outcome]:
         """What became of each; those that are `unavailable` are not kept. Never raises for one message's sake."""
         outcomes = [Outcome.unavailable] * len(batch)
-        strays: list[tuple[int, str, str]] = []
+        strays: list[Stray] = []
         try:
             self._afresh()
             rows, plain, slow = self._read(batch, outcomes, strays)
@@ -75,6 +76,17 @@ class Publishing:
         except Unavailable:
             LOG.warning("sensing.messages_wait", messages=sum(each is Outcome.unavailable for each in outcomes))
         return outcomes
+
+    def push(self, said: Arrived, how: Mapping) -> tuple[Outcome, int]:
+        """The same for one payload that is read by this mapping; what became of it, and how much was put aside."""
+        outcomes, strays = [Outcome.unavailable], list[Stray]()
+        try:
+            self._afresh()
+            self.mapped.keep([said], [0], outcomes, strays, how)
+            self._aside([said], strays, outcomes)
+        except Unavailable:
+            return Outcome.unavailable, 0
+        return outcomes[0], len(strays)
 
     def _afresh(self) -> None:
         """Forget from time to time what may have changed."""
@@ -89,7 +101,7 @@ class Publishing:
         self._looked = now
 
     def _read(
-        self, batch: Sequence[Arrived], outcomes: list[Outcome], strays: list[tuple[int, str, str]]
+        self, batch: Sequence[Arrived], outcomes: list[Outcome], strays: list[Stray]
     ) -> tuple[list[Row], list[int], list[int]]:
         """Observations; places of payloads for mappings; places of Observations that bring more than themselves."""
         rows: list[Row] = []
@@ -116,7 +128,7 @@ class Publishing:
         return rows, plain, slow
 
     def _observations(
-        self, batch: Sequence[Arrived], rows: list[Row], outcomes: list[Outcome], strays: list[tuple[int, str, str]]
+        self, batch: Sequence[Arrived], rows: list[Row], outcomes: list[Outcome], strays: list[Stray]
     ) -> None:
         self._know(sorted({each.stream for each in rows} - self._owners.keys()))
         owners = {stream: frozenset(each.devices) for stream, each in self._owners.items()}
@@ -146,7 +158,7 @@ class Publishing:
 
     def _group(
         self, keeper: str, batch: Sequence[Arrived], rows: list[Row], outcomes: list[Outcome],
-        strays: list[tuple[int, str, str]],
+        strays: list[Stray],
     ) -> None:  # fmt: skip
         """One keeper's Observations in one transaction; if that cannot be, each half in its own."""
         try:
@@ -182,7 +194,9 @@ class Publishing:
                 taken = ingest.take(ctx, tx, found, received, into)
                 problems = [each.problem for each in taken.slots] or [None] * len(fresh)
                 told += [
-                    (row.place, Outcome.unreadable, problem.code) if problem is not None else (row.place, Outcome.kept, "")
+                    (row.place, Outcome.unreadable, problem.code)
+                    if problem is not None
+                    else (row.place, Outcome.kept, "")
                     for row, problem in zip(fresh, problems, strict=True)
                 ]
                 marks = [_mark(batch[row.place]) for row in fresh if not row.timed and batch[row.place].mark]
@@ -235,7 +249,7 @@ class Publishing:
         owner = self._owners.get(stream)
         return owner.devices if owner else []
 
-    def _alone(self, said: Arrived, place: int, strays: list[tuple[int, str, str]]) -> Outcome:
+    def _alone(self, said: Arrived, place: int, strays: list[Stray]) -> Outcome:
         """An Observation that brings its feature with it, of an account: as over HTTP."""
         guest = said.guest
         if guest is None or guest.device or not guest.sends:
@@ -252,7 +266,7 @@ class Publishing:
             return Outcome.unreadable
         return Outcome.kept
 
-    def _aside(self, batch: Sequence[Arrived], strays: list[tuple[int, str, str]], outcomes: list[Outcome]) -> None:
+    def _aside(self, batch: Sequence[Arrived], strays: list[Stray], outcomes: list[Outcome]) -> None:
         """Keep what could not be kept otherwise, as far as there is room. Raises Unavailable."""
         self.put_aside += len(strays)
         found = []

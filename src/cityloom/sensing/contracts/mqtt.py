@@ -65,19 +65,22 @@ class Receipt(msgspec.Struct, frozen=True):
     put_aside: int
 
 
-class Credential(msgspec.Struct, frozen=True):
-    """A device at a broker that is not ours: its name, its secret as the broker keeps it, and its own Datastreams."""
-
-    name: str
-    line: str
-    streams: tuple[str, ...]
-
-
 class BrokerFiles(msgspec.Struct, frozen=True):
-    """What Mosquitto reads."""
+    """What a Mosquitto of the city reads: who may connect, and what each may do."""
 
     passwords: str
     access: str
     devices: int
     skipped: tuple[str, ...]
-    """Numbers whose secret was set by hand and is nowhere; it has to be rotated first."""
+    """Numbers that are left out: their secret was set by hand, so it has to be rotated first, or they have a colon."""
+    user: str
+    password: str
+    """Of our workers, for CITYLOOM_MQTT_BROKER."""
+
+
+class PushKey(msgspec.Struct, frozen=True):
+    """Where a platform pushes to that signs, and with what."""
+
+    mapping: str
+    path: str
+    key: str

@@ -37,7 +37,9 @@ def read(how: Mapping, payload: bytes, topic: str, received: datetime) -> list[S
     levels = topic.split("/")
     found = [
         _said(how, item, levels, received)
-        for item in (each for top in (_found(whole, how.items, levels) if how.items else [whole]) for each in _listed(top))
+        for item in (
+            each for top in (_found(whole, how.items, levels) if how.items else [whole]) for each in _listed(top)
+        )
         if all(_holds(item, each, levels) for each in how.when)
     ]
     if sum(len(each.readings) for each in found) > MOST:

@@ -107,6 +107,7 @@ def observed(tx: Transaction, streams: Sequence[int], first: int, last: int, rec
 class Secret(msgspec.Struct, frozen=True):
     """A device that speaks MQTT, and its own Datastreams."""
 
+    device: int
     number: str
     digest: str
     turns: int
@@ -118,10 +119,11 @@ def secrets(tx: Transaction) -> list[Secret]:
     """Of all devices with a secret in force that may be heard, by number."""
     return tx.all(
         Secret,
-        """SELECT n.number, n.digest, n.turns, COALESCE(array_agg(s.multi ORDER BY s.id) FILTER (WHERE s.id > 0), '{}') AS multi,
+        """SELECT d.id AS device, n.number, n.digest, n.turns,
+             COALESCE(array_agg(s.multi ORDER BY s.id) FILTER (WHERE s.id > 0), '{}') AS multi,
              COALESCE(array_agg(s.id ORDER BY s.id) FILTER (WHERE s.id > 0), '{}') AS streams
            FROM sensing.device_numbers n JOIN sensing.devices d ON d.id = n.device_id
            LEFT JOIN sensing.datastreams s ON s.thing_id = d.thing_id
            WHERE n.protocol = 'mqtt' AND n.digest IS NOT NULL AND d.state IN ('approved', 'in_service')
-           GROUP BY n.number, n.digest, n.turns ORDER BY n.number""",
+           GROUP BY d.id, n.number, n.digest, n.turns ORDER BY n.number""",
     )
