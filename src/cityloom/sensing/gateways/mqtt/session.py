@@ -2,20 +2,19 @@
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 from uuid import uuid4
 
+from cityloom.kernel.clock import Clock
 from cityloom.kernel.errors import NotFound, Problem, Unavailable
 from cityloom.sensing.api.watching import Watch
 from cityloom.sensing.contracts.mqtt import Arrived, Guest, Outcome
 from cityloom.sensing.gateways.bucket import Bucket
+from cityloom.sensing.gateways.mqtt.gathering import Figures, Gathering, Limits
 from cityloom.sensing.intake.mqtt import packets
 from cityloom.sensing.intake.mqtt.fields import Malformed, Property, Reason, Value
 from cityloom.sensing.intake.mqtt.packets import Connect, Filter, Message, Publish, Raw, Type
 from cityloom.sensing.rules import topics
-
-if TYPE_CHECKING:
-    from cityloom.sensing.gateways.mqtt.door import MqttDoor
 
 REASONS = {
     Outcome.kept: Reason.success, Outcome.repeated: Reason.success, Outcome.refused: Reason.not_authorised,
@@ -33,10 +32,37 @@ class Ended(Exception):
         self.reason = reason
 
 
+class Host(Protocol):
+    """What a connection needs of the door."""
+
+    limits: Limits
+    figures: Figures
+    gathering: Gathering
+
+    @property
+    def clock(self) -> Clock: ...
+
+    async def enter(self, user: str, password: str, address: str) -> Guest | None:
+        """Who that is; None: not let in. Raises Unavailable."""
+        ...
+
+    async def watch(self, guest: Guest, topic: str) -> Watch:
+        """A subscription. Raises Problem."""
+        ...
+
+    def bucket(self, device: int) -> Bucket:
+        """The rate of a device."""
+        ...
+
+    def present(self, session: "Session") -> None:
+        """A guest is known."""
+        ...
+
+
 class Session:
     """Reads packets, hands messages over, and writes what it is told."""
 
-    def __init__(self, door: "MqttDoor", reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, door: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.door, self._reader, self._writer = door, reader, writer
         peer = writer.get_extra_info("peername")
         self.address = str(peer[0]) if peer else ""
