@@ -12,7 +12,6 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from cityloom.kernel.context import Parts
-from cityloom.kernel.jobs import platform_context
 from cityloom.sensing.gateways.mqtt import serve
 from cityloom.sensing.gateways.mqtt.door import MqttDoor
 from cityloom.sensing.gateways.mqtt.gathering import Figures, Gathering, Limits
@@ -42,8 +41,7 @@ class Running:
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._work()), daemon=True)
 
     async def _work(self) -> None:
-        self.gather = serve.gathering(self.parts, self.figures, self.limits)
-        self.door = MqttDoor(platform_context(self.parts, "mqtt"), self.gather, self.figures, self.limits)
+        self.door, self.gather = serve.door(self.parts, self.figures, self.limits)
         self.port = await self.door.start("127.0.0.1", 0)
         running = asyncio.create_task(self.gather.run())
         self._ready.set()

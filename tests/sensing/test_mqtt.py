@@ -118,7 +118,17 @@ def test_a_device_sends_its_own_and_nothing_else(town: City, level: int) -> None
     found = town.civil.send("GET", f"/api/sensing/devices/{id}").json()
     assert found["state"] == "in_service"
     assert (found["signs"]["readings"], found["signs"]["undeclared"]) == (3, 1)
-    moved(town.civil, id, "suspend", "broken")
+    with door(town.parts) as running, Client(running.port, number, secret, level=level) as client:
+        client.send(f"devices/{number}/up", UP)
+        moved(town.civil, id, "suspend", "broken")
+        town.clock.turn(seconds=6)
+
+        def shown_out() -> bool:
+            client.paho.publish(f"devices/{number}/up", b"{}", 1)
+            time.sleep(0.05)
+            return bool(client.gone)
+
+        until(shown_out)  # though it stayed connected
     with door(town.parts) as running, Client(running.port, number, secret, level=level) as client:
         assert client.refusal is not None
 

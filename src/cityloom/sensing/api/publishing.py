@@ -58,6 +58,8 @@ class Publishing:
         """`ctx` is the platform's; `strays` is who gets what nobody else can be given."""
         self.mapped = Mapped(ctx)
         self.put_aside = 0
+        self.changed: Callable[[Sequence[int]], None] | None = None
+        """Who wants to know of devices that were changed; called in the thread of `keep`."""
         self._owners: dict[int, publishing.Owner] = {}
         self._looked: datetime | None = None
 
@@ -97,7 +99,10 @@ class Publishing:
             changed = [] if self._looked is None else devices_store.changed_since(tx, self._looked - AFRESH)
             publishing.forget(tx, now - 2 * MARKED)
         self._owners.clear()
-        self.mapped.forget([each.id for each in changed])
+        ids = [each.id for each in changed]
+        self.mapped.forget(ids)
+        if ids and self.changed is not None:
+            self.changed(ids)
         self._looked = now
 
     def _read(
@@ -322,6 +327,3 @@ def _value(
     if number is None and result is not None:
         other = msgspec.json.encode(msgspec.json.decode(result), order="sorted")
     return stream, start, end, number, other
-
-
-Keep = Callable[[Sequence[Arrived]], list[Outcome]]

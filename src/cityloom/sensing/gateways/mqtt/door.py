@@ -94,6 +94,12 @@ class MqttDoor:
         if before is not None:
             before.close(Reason.taken_over)
 
+    def recheck(self, devices: frozenset[int]) -> None:
+        """Look these up anew before anything more is heard of them."""
+        for session in self._present.values():
+            if session.guest is not None and session.guest.device in devices:
+                session.recheck()
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is None or self.figures.connections >= self.limits.connections:

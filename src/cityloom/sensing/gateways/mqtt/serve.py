@@ -3,8 +3,10 @@
 import asyncio
 import signal
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
+
+import uvloop
 
 from cityloom.kernel import log
 from cityloom.kernel.context import Parts
@@ -53,21 +55,33 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
     return found
 
 
-def gathering(parts: Parts, figures: Figures, limits: Limits) -> Gathering:
-    """What keeps the messages of a process."""
+def keeper(parts: Parts) -> Publishing:
+    """What keeps the messages of a process; what strangers send is for whoever looks after the port."""
     found = spec.gate(parts.packs, Protocol.mqtt)
-    keeper = Publishing(platform_context(parts, "mqtt"), found.keeper if found else "")
-    return Gathering(keeper.keep, figures, limits)
+    return Publishing(platform_context(parts, "mqtt"), found.keeper if found else "")
+
+
+def door(parts: Parts, figures: Figures, limits: Limits) -> tuple[MqttDoor, Gathering]:
+    """The door and what it hands messages to, in the loop that runs; guests whose device is changed are looked up anew."""
+    keeps, loop = keeper(parts), asyncio.get_running_loop()
+    gather = Gathering(keeps.keep, figures, limits)
+    made = MqttDoor(platform_context(parts, "mqtt"), gather, figures, limits)
+
+    def changed(ids: Sequence[int]) -> None:
+        loop.call_soon_threadsafe(made.recheck, frozenset(ids))
+
+    keeps.changed = changed
+    return made, gather
 
 
 def serve_door(parts: Parts) -> None:
     """Serve devices and subscribers until SIGINT or SIGTERM."""
-    asyncio.run(_until_told(lambda: _door(parts)))
+    uvloop.run(_until_told(lambda: _door(parts)))
 
 
 def serve_worker(number: int) -> Callable[[Parts], None]:
     """Take part in the broker's shared subscriptions until SIGINT or SIGTERM."""
-    return lambda parts: asyncio.run(_until_told(lambda: _worker(parts, number)))
+    return lambda parts: uvloop.run(_until_told(lambda: _worker(parts, number)))
 
 
 async def _until_told(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -87,12 +101,11 @@ async def _door(parts: Parts) -> None:
     figures, limits, found = Figures(), Limits(), spec.gate(parts.packs, Protocol.mqtt)
     if found is None:
         return
-    gather = gathering(parts, figures, limits)
-    door = MqttDoor(platform_context(parts, "mqtt"), gather, figures, limits)
+    opened, gather = door(parts, figures, limits)
     port = ports(parts.settings).get(Protocol.mqtt, found.port)
     while True:
         try:
-            port = await door.start(parts.settings.gateway_host, port, tls(parts.settings))
+            port = await opened.start(parts.settings.gateway_host, port, tls(parts.settings))
             break
         except OSError as error:
             LOG.warning("sensing.port_taken", port=port, error=error.strerror or str(error))
@@ -101,12 +114,12 @@ async def _door(parts: Parts) -> None:
     try:
         await asyncio.gather(gather.run(), _tell(figures, "mqtt"))
     finally:
-        await door.stop()
+        await opened.stop()
 
 
 async def _worker(parts: Parts, number: int) -> None:
     figures, limits = Figures(), Limits()
-    gather = gathering(parts, figures, limits)
+    gather = Gathering(keeper(parts).keep, figures, limits)
     client = BrokerClient(broker(parts.settings.mqtt_broker, number), filters(parts.packs), gather, parts.clock)
     await asyncio.gather(client.run(), gather.run(), _tell(figures, "broker"))
 

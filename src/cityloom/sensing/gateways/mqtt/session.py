@@ -166,12 +166,16 @@ class Session:
         """Packet by packet; a client that says nothing for one and a half keep-alives is gone (3.1.2.10)."""
         keep_alive = self._connect.keep_alive if self._connect else 0
         while True:
+            await self._recheck()
             for raw in packets.cut(buffer, self.door.limits.longest):
                 await self._hear(raw)
-            await self._recheck()
             await self.door.gathering.room()
             async with asyncio.timeout(keep_alive * 1.5 if keep_alive else None):
                 await self._more(buffer)
+
+    def recheck(self) -> None:
+        """Look the guest up anew before the next packet."""
+        self._checked = -self.door.limits.recheck
 
     async def _recheck(self) -> None:
         now, said = asyncio.get_running_loop().time(), self._connect
