@@ -33,7 +33,7 @@ from hostile.hostile_kit import (
     Owned,
     certificate,
 )
-from hostile.sensed import DEVICE, SENSED, SHEET
+from hostile.sensed import DEVICE, PUSHED, SENSED, SHEET
 from sharing.sharing_kit import wish
 
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
@@ -47,6 +47,8 @@ PUBLIC = {
     "GET /console/{path}": "its pages, the same for everybody", "POST /api/identity/session": "signing in",
     "GET /api/facts": "what departments ask of people, which anybody may read",
     "GET /api/facts/{list}": "what departments ask of people, which anybody may read",
+    "POST /api/sensing/push/{mapping}/{organisation}": "signed with the push key of the organisation",
+    "GET /api/sensing/push/{mapping}/{organisation}": "signed with the push key of the organisation",
 }  # fmt: skip
 """Without an account."""
 
@@ -117,6 +119,8 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "DELETE /api/catalogue/resources/{resource}/following": DATA,
     "POST /api/catalogue/demands": DATA,
     "POST /api/catalogue/reports": ("data_officer",),
+    "POST /api/sensing/push/{mapping}": ("data_officer", "steward"),
+    "POST /api/sensing/push-keys/{mapping}": ("data_officer", "steward"),
     "GET /api/operation/health": ("system_admin",),
     "GET /api/operation/jobs": ("system_admin",),
     "GET /api/operation/versions": ("system_admin",),
@@ -171,6 +175,7 @@ FILES: Mapping[str, tuple[str, bytes]] = {
     "PUT /api/exchange/datasets/{dataset}/deliveries/{delivery_id}": ("text/csv", ROWS.encode()),
     "POST /api/exchange/datasets/{dataset}/trials": ("text/csv", ROWS.encode()),
     "POST /api/sensing/devices/import": ("application/octet-stream", SHEET),
+    "POST /api/sensing/push/{mapping}": ("application/json", PUSHED),
     "POST /api/sharing/grants/{id}/batches": ("text/csv", b"id\nkilo1\n"),
     **{
         f"{method} /v1.{version}/{{path}}": ("application/json", content)

@@ -39,13 +39,24 @@ DEVICE = {
     "name": "kilo outlet", "station": "outlet", "longitude": 114.0, "latitude": 22.5,
     "numbers": [{"protocol": "hj212", "number": "51A1", "secret": "123456"}],
 }  # fmt: skip
+MAPPING = """
+title: {en: Pushes, zh: 推送}
+source: ours
+number: id
+when: [{path: kind, equals: [report]}]
+values: [{path: values}]
+"""
+DOORS = "gateways: [{protocol: mqtt, port: 0, keeper: civil}]\n"
+PUSHED = b'{"kind": "other"}'
 SHEET = b"name,station,protocol,number\nOutlet,outlet,hj212,51A1\n"
 
 
 def declare(pack: Path) -> None:
     """What the town's pack says of devices."""
-    for folder, name, text in (("devices", "outlet", TYPE), ("catalogue", "waters", CATALOGUE)):
-        (pack / "sensing" / folder).mkdir(parents=True)
+    for folder, name, text in (
+        ("devices", "outlet", TYPE), ("catalogue", "waters", CATALOGUE), ("mappings", "pushes", MAPPING), (".", "doors", DOORS),
+    ):  # fmt: skip
+        (pack / "sensing" / folder).mkdir(parents=True, exist_ok=True)
         (pack / "sensing" / folder / f"{name}.yaml").write_text(text)
 
 
@@ -67,5 +78,6 @@ def sense(town: Town, headers: Mapping[str, str]) -> dict[tuple[str, str], str]:
     assert answer.status_code == 201, answer.text
     found["devices", "id"] = str(answer.json()["device"]["id"])
     found["secrets", "protocol"], found["{protocol}", "number"] = "hj212", "51A1"
+    found["push", "mapping"] = found["push-keys", "mapping"] = "pushes"
     sensing.make_days(town.platform)
     return found

@@ -21,6 +21,7 @@ public: true
 gateways:
   - {protocol: hj212, port: 0, keeper: civil}
   - {protocol: sl651, port: 0, keeper: civil}
+  - {protocol: mqtt, port: 0, keeper: civil}
   - {protocol: jt808, port: 0, keeper: other, station: service_vehicle, waiting: 2}
 frames: {days: 7, most: 64}
 quarantine: {days: 30, most: 5}
@@ -42,7 +43,7 @@ class City(msgspec.Struct, frozen=True):
 def town(shared_scratch: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     packs = write_pack(tmp_path_factory.mktemp("packs"))
     for pack, folder in (
-        ("base", "catalogue"), ("environment", "devices"), ("environment", "quantities"), ("water", "devices"),
+        ("base", "catalogue"), ("base", "mappings"), ("environment", "devices"), ("environment", "quantities"), ("water", "devices"),
         ("water", "quantities"), ("vehicles", "devices"), ("vehicles", "items"),
     ):  # fmt: skip
         shutil.copytree(shipped() / pack / "sensing" / folder, packs / "small/sensing" / folder, dirs_exist_ok=True)

@@ -3,6 +3,7 @@
 Each listener has its own cursor and gets every event of its topics at least once, in commit order.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -59,4 +60,34 @@ def forget(tx: Transaction, before: datetime) -> int:
         """DELETE FROM kernel.outbox o WHERE recorded_at < %s AND NOT EXISTS (
              SELECT 1 FROM kernel.outbox_cursor c WHERE (c.transaction_id, c.id) < (o.transaction_id, o.id))""",
         [before],
+    )
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """A place in the outbox, in commit order."""
+
+    transaction_id: str
+    id: int
+
+
+def now(tx: Transaction) -> Cursor:
+    """Before everything that is still to be committed."""
+    return Cursor(tx.scalar(str, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"), 0)
+
+
+def cursor(last: Envelope) -> Cursor:
+    """Behind an event."""
+    return Cursor(last.transaction_id, last.id)
+
+
+def after(tx: Transaction, topics: Sequence[str], place: Cursor, limit: int) -> list[Envelope]:
+    """The next events behind a place, in commit order, for whoever keeps the place itself and may miss what was forgotten."""
+    return tx.all(
+        Envelope,
+        """SELECT o.id, o.topic, o.body::text AS body, o.recorded_at, o.transaction_id::text AS transaction_id
+           FROM kernel.outbox o
+           WHERE o.topic = ANY(%s) AND (o.transaction_id, o.id) > (%s::xid8, %s)
+             AND o.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+           ORDER BY o.transaction_id, o.id LIMIT %s""",
+        [list(topics), place.transaction_id, place.id, limit],
     )

@@ -60,6 +60,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "such as hj212=9212,sl651=9651."
         ),
     ] = ""
+    gateway_certificate: Annotated[
+        str,
+        Meta(
+            description="File of the certificate chain (PEM) with which the MQTT door speaks TLS; empty: it does not."
+        ),
+    ] = ""
+    gateway_key: Annotated[str, Meta(description="File of its private key; empty: it is in the same file.")] = ""
+    mqtt_broker: Annotated[
+        str,
+        Meta(
+            description="The city's MQTT broker, as mqtt://user:password@host:1883 or mqtts://host:8883?ca=file; empty: none. "
+            "Options: client, group, level (4: MQTT 3.1.1), ca, cert, key, insecure."
+        ),
+    ] = ""
+    mqtt_workers: Annotated[
+        int, Meta(description="Processes that divide the messages of the broker among them.", ge=1, le=4)
+    ] = 1
     web_workers: Annotated[int, Meta(description="Processes that serve HTTP.", ge=1)] = 1
     job_workers: Annotated[int, Meta(description="Processes that do queued and timed work.", ge=1)] = 1
     inline_mib: Annotated[

@@ -7,7 +7,8 @@ from cityloom.kernel.packs import Packs
 from cityloom.sensing import jobs, routes, spec
 from cityloom.sensing.api import gauges
 from cityloom.sensing.gateways import serve
-from cityloom.sensing.spec import retention, stations
+from cityloom.sensing.gateways.mqtt import serve as mqtt
+from cityloom.sensing.spec import mappings, retention, stations
 
 
 def check(packs: Packs) -> None:
@@ -15,6 +16,7 @@ def check(packs: Packs) -> None:
     spec.doors(packs)
     stations.stations(packs)
     retention.retention(packs)
+    mappings.mappings(packs)
 
 
 MODULE = Module(
@@ -27,7 +29,14 @@ MODULE = Module(
         Job("keep_history", jobs.keep_history, timedelta(minutes=10)),
         Job("write_corrections", jobs.write_corrections, timedelta(minutes=1)),
     ),
-    processes=(Process("gateways", serve.wanted, serve.run),),
     gauges=gauges.GAUGES,
+    processes=(
+        Process("gateways", serve.wanted, serve.run),
+        Process("mqtt", mqtt.door_wanted, mqtt.serve_door),
+        *(
+            Process(f"broker_{each}", mqtt.worker_wanted(each), mqtt.serve_worker(each))
+            for each in range(1, mqtt.MOST_WORKERS + 1)
+        ),
+    ),
     check=check,
 )

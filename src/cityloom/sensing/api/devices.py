@@ -79,7 +79,7 @@ def _number(
     issued = None
     secret = devices.secret(wish.protocol, wish.secret) if wish.secret else ""
     if not secret and wish.protocol is not Protocol.jt808:
-        secret = credentials.made(wish.protocol)
+        secret = _secret(ctx, wish.protocol, id, number, 1)
         issued = Issued(wish.protocol, number, secret)
     kept = credentials.digest(admitting.key(ctx), wish.protocol, number, secret) if secret else None
     if not store.add_number(tx, id, keeper, wish.protocol.value, number, kept, now):
@@ -181,11 +181,12 @@ def rotate(ctx: Context, id: int, wish: SecretWish) -> Issued:
     now = ctx.clock.now()
     with ctx.begin() as tx:
         device = locked(ctx, tx, id)
-        number = _own(tx, id, wish.protocol.value, wish.number)
+        number, turns = _own(tx, id, wish.protocol.value, wish.number)
         shown = ""
         kept = None
         if wish.secret or wish.protocol is not Protocol.jt808:
-            secret = devices.secret(wish.protocol, wish.secret) if wish.secret else credentials.made(wish.protocol)
+            secret = devices.secret(wish.protocol, wish.secret) if wish.secret else ""
+            secret = secret or _secret(ctx, wish.protocol, id, number, turns + 1)
             shown = "" if wish.secret else secret
             kept = credentials.digest(admitting.key(ctx), wish.protocol, number, secret)
         store.set_digest(tx, wish.protocol.value, number, kept, now)
@@ -201,15 +202,25 @@ def revoke(ctx: Context, id: int, protocol: str, number: str) -> None:
     now = ctx.clock.now()
     with ctx.begin() as tx:
         device = locked(ctx, tx, id)
-        kept = _own(tx, id, protocol, number)
+        kept, _ = _own(tx, id, protocol, number)
         store.set_digest(tx, protocol, kept, None, now)
         store.update(tx, id, {}, now)
         store.log(tx, id, device.keeper, now, ctx.principal.name, "revoked", f"{protocol} {kept}")
         ctx.record(tx, "sensing.secret_revoked", f"Device:{id}", protocol=protocol)
 
 
-def _own(tx: Transaction, id: int, protocol: str, number: str) -> str:
-    """The number as it is kept, if it is this device's. Raises NotFound `sensing.number_missing`."""
+def _secret(ctx: Context, protocol: Protocol, device: int, number: str, turns: int) -> str:
+    """A secret that is made for a number; `turns` counts those that it has had, with this one."""
+    if protocol is Protocol.mqtt:
+        return credentials.password(admitting.key(ctx), device, number, turns)
+    return credentials.made(protocol)
+
+
+def _own(tx: Transaction, id: int, protocol: str, number: str) -> tuple[str, int]:
+    """The number as it is kept, if it is this device's, and how many secrets it has had.
+
+    Raises NotFound `sensing.number_missing`.
+    """
     missing = NotFound("sensing.number_missing", number=number[:64], protocol=protocol[:20])
     if protocol not in set(Protocol):
         raise missing
@@ -217,7 +228,7 @@ def _own(tx: Transaction, id: int, protocol: str, number: str) -> str:
     found = store.numbered(tx, protocol, kept)
     if found is None or found.device != id:
         raise missing
-    return kept
+    return kept, found.turns
 
 
 def note(ctx: Context, id: int, text: str) -> list[Line]:

@@ -12,7 +12,7 @@ from cityloom.kernel.access import Resource
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import BadRequest, NotFound
-from cityloom.sensing.api import ingest, making
+from cityloom.sensing.api import guests, ingest, making
 from cityloom.sensing.api.making import Maker
 from cityloom.sensing.api.showing import Document, Shower, more, next_link
 from cityloom.sensing.contracts import Answer, Body, Door, Kind
@@ -85,7 +85,7 @@ class Server(msgspec.Struct, frozen=True):
         address = queries.address(asking.path)
         given = queries.options(asking.query)
         if not address.steps:
-            return encoded(conformance.root(self.door))
+            return encoded(conformance.root(self.door, guests.endpoint(self.ctx)))
         query = queries.query(address.kind, given)
         if address.single:
             for name in given:

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from cityloom.sensing.commands import devices, simulating
+from cityloom.sensing.commands import broker, devices, simulating
 from cityloom.terminal import HERE, Token, Url, opened, show
 
 app = typer.Typer(help="Devices and their gateways, and what the city senses.", no_args_is_help=True)
 app.add_typer(devices.app, name="device")
 app.command()(simulating.simulate)
+app.command()(broker.broker)
+app.command()(broker.push_key)
 
 
 @app.command()

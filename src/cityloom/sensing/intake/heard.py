@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from cityloom.sensing.contracts.devices import Protocol
 from cityloom.sensing.intake.framing import Picture, Reading, Speech
 from cityloom.sensing.intake.hj212.frames import Pair
 from cityloom.sensing.intake.jt808.positions import Position
@@ -20,7 +21,7 @@ class Batch(msgspec.Struct, frozen=True):
     """What one frame (or message of several packets) of one device said."""
 
     device: str
-    speech: Speech
+    speech: Speech | Protocol
     kind: str
     """CN of HJ 212, message of JT/T 808 and function of SL 651 in hexadecimal."""
     received: datetime
@@ -37,7 +38,7 @@ class Batch(msgspec.Struct, frozen=True):
 class Quarantined(msgspec.Struct, frozen=True):
     """Bytes that could not be read or came from somebody unknown."""
 
-    speech: Speech
+    speech: Speech | Protocol
     device: str
     """Empty when it is not known who it was."""
     address: str

@@ -12,7 +12,7 @@ from cityloom.kernel.errors import Problem, Unauthorised
 from cityloom.sensing.api import aggregating, batching, bulk, clearing, entering, serving
 from cityloom.sensing.api.serving import Asking
 from cityloom.sensing.contracts import Answer, Body, Clearance, Door
-from cityloom.sensing.routes import aggregates, devices
+from cityloom.sensing.routes import aggregates, devices, pushing
 
 AnyRequest = Request[Any, Any, Any]
 TAGS = ["sensing"]
@@ -106,4 +106,10 @@ def put_clearance(request: AnyRequest, id: FromPath[int], data: JSONBody[Clearan
     return clearing.clear(identity.open_context(request), id, data)
 
 
-ROUTES = (*(each for root in ROOTS for each in _handlers(root)), put_clearance, *devices.ROUTES, *aggregates.ROUTES)
+ROUTES = (
+    *(each for root in ROOTS for each in _handlers(root)),
+    put_clearance,
+    *devices.ROUTES,
+    *aggregates.ROUTES,
+    *pushing.ROUTES,
+)

@@ -34,9 +34,15 @@ MET = (
 )  # fmt: skip
 
 
-def root(door: Door) -> dict[str, Any]:
-    """The document at `/v1.1`; at `/v1.0` without settings."""
+MQTT = ("create-observations-via-mqtt/observations-creation", "receive-updates-via-mqtt/receive-updates")
+"""Met where the MQTT door is open."""
+
+
+def root(door: Door, mqtt: str = "") -> dict[str, Any]:
+    """The document at `/v1.1`; at `/v1.0` without settings. `mqtt` is where the MQTT door is."""
     sets = [{"name": kind.value, "url": f"{door.root}/{kind}"} for kind in Kind]
     if door.old:
         return {"value": sets}
-    return {"value": sets, "serverSettings": {"conformance": [BASE + name for name in MET]}}
+    met = [BASE + name for name in (*MET, *(MQTT if mqtt else ()))]
+    where = {BASE + name: {"endpoints": [mqtt]} for name in MQTT} if mqtt else {}
+    return {"value": sets, "serverSettings": {"conformance": met, **where}}

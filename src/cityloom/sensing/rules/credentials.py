@@ -6,6 +6,7 @@ which is a file of the city and not in the database, a digest says nothing. The 
 passwords do not look equal.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -45,3 +46,10 @@ def code(key: bytes, number: str, turns: int) -> str:
     """The authentication code of a JT/T 808 terminal: always the same until it is rotated, so that it may ask again."""
     said = f"jt808 code\x1f{number}\x1f{turns}".encode()
     return hmac.new(key, said, hashlib.sha256).hexdigest()[:24]
+
+
+def password(key: bytes, device: int, number: str, turns: int) -> str:
+    """The secret of an MQTT client: 192 bits that nobody guesses and that can be worked out again, for a broker that is not
+    ours wants a list of passwords hashed in its own way, and what we keep is a digest that leads to none."""
+    said = f"mqtt password\x1f{device}\x1f{number}\x1f{turns}".encode()
+    return base64.urlsafe_b64encode(hmac.new(key, said, hashlib.sha256).digest()[:24]).decode()

@@ -46,3 +46,8 @@ class Doors(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def doors(packs: Packs) -> Doors:
     """As the city's packs say. Raises Invalid `kernel.pack_wrong`."""
     return packs.read("sensing", Doors).get("doors", Doors())
+
+
+def gate(packs: Packs, protocol: Protocol) -> Gate | None:
+    """The port of a protocol, where the packs declare one."""
+    return next((each for each in doors(packs).gateways if each.protocol is protocol), None)
