@@ -19,10 +19,12 @@ from cityloom.sensing.api.serving import Server
 from cityloom.sensing.api.showing import Shower
 from cityloom.sensing.contracts import Door, Kind
 from cityloom.sensing.contracts.mqtt import Guest
+from cityloom.sensing.contracts.queries import Query
 from cityloom.sensing.events import EntityChanged, ObservationsArrived
 from cityloom.sensing.rules import expressions, queries
-from cityloom.sensing.rules.queries import Address, Query
+from cityloom.sensing.rules.queries import Address
 from cityloom.sensing.store import publishing, reading
+from cityloom.sensing.store.past import Past
 
 TOPICS = (EntityChanged.topic, ObservationsArrived.topic)
 PAGE = 500
@@ -85,7 +87,7 @@ def _own(ctx: Context, guest: Guest) -> Context:
 
 def _server(ctx: Context, tx: Transaction, watch: Watch) -> Server:
     root = ctx.settings.public_url.rstrip("/") or f"http://{ctx.settings.host}:{ctx.settings.port}"
-    return Server(ctx, tx, Door(watch.version, f"{root}/v{watch.version}"), ctx.clock.now(), "")
+    return Server(ctx, tx, Door(watch.version, f"{root}/v{watch.version}"), ctx.clock.now(), "", Past(tx, ctx.lake))
 
 
 class Watching:
@@ -181,7 +183,7 @@ def _documents(server: Server, watch: Watch, query: Query) -> list[dict[str, Any
         parents = server.parents(address)
     except NotFound:
         return []
-    shower = Shower(server.tx, server.door, server.now)
+    shower = Shower(server.tx, server.door, server.now, server.past)
     asked = shower.asked(address.kind, query, parents)
     rows = reading.page(server.tx, msgspec.structs.replace(asked, id=address.steps[-1].id))
     return shower.documents(address.kind, rows, query)
