@@ -276,7 +276,7 @@ def test_whoever_dies_while_a_day_moves_loses_and_doubles_nothing(town: City, mo
         killing(monkeypatch, where, name)
         with pytest.raises(Killed):
             keeping.write_corrections(ctx_of(town))
-        compare(plain)
+    compare(plain)
     assert keeping.write_corrections(ctx_of(town)) == 3
     compare(plain)
 
