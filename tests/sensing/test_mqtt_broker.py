@@ -20,11 +20,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from typer.testing import CliRunner
 
 from cityloom.kernel.clock import SystemClock
 from cityloom.kernel.settings import environment
+from cityloom.sensing import commands
 from cityloom.supervise import free_port
 from sensing.conftest import City
+from sensing.front import fronted
 from sensing.mqtt_kit import Client, until
 from sensing.test_devices import moved, registered
 from sensing.test_mqtt import UP, device, strays, with_stream
@@ -133,29 +136,32 @@ def test_mosquitto_knows_the_devices_by_the_files_that_are_written(town: City, t
         town.civil, protocol="mqtt", number="mos-3", station="micro_air_station", secret="chosen by hand 1"
     )
     moved(town.civil, with_own["device"]["id"], "approve")
-    answer = town.civil.send("GET", "/api/sensing/broker-files")
-    assert answer.status_code == 200, answer.text
-    files = answer.json()
-    assert {"mos:2", "mos-3"} <= set(files["skipped"])
     assert town.other.send("GET", "/api/sensing/broker-files").status_code == 403
-    for name in ("passwords", "access"):
-        (tmp_path / name).write_text(files[name])
-        (tmp_path / name).chmod(0o600)
-    given = ("allow_anonymous false", f"password_file {tmp_path}/passwords", f"acl_file {tmp_path}/access")
-    with mosquitto(tmp_path, *given) as broker:
-        url = f"mqtt://{files['user']}:{files['password']}@127.0.0.1:{broker.port}"
-        with worker(town, url, 1):
-            until(lambda: broker.subscribed("cityloom-1"), 60)
-            with Client(broker.port, number, "wrong") as stranger:
-                assert stranger.refusal is not None
-            with Client(broker.port, number, secret) as client:
-                assert client.refusal is None
-                client.send(f"devices/{number}/up", UP)
-                client.send(f"v1.1/Datastreams({streams['o3']})/Observations", {"result": 80})
-                assert client.send("devices/mos-3/up", UP).value == 0x87
-                assert client.send("v1.1/Datastreams(1)/Observations", {"result": 1}).value == 0x87
-                client.send(f"devices/{number}/up", b"{")
-            until(lambda: strays(town.civil)[:1] == ["payload_not_json"])
+    port, folder = free_port(), tmp_path / "city"
+    folder.mkdir()
+    (folder / "extra.access").write_text("\nuser nobody\n")
+    with fronted(town.client) as url:
+        asked = ["broker", str(folder), "--port", str(port), "--url", url, "--token", town.civil.made.secret]
+        told = CliRunner().invoke(commands.app, asked)
+    assert told.exit_code == 0, told.output
+    assert "left out: mos:2" in told.stderr
+    assert "left out: mos-3" in told.stderr
+    assert (folder / "passwords").stat().st_mode & 0o777 == 0o600
+    assert (folder / "access").read_text().endswith("\nuser nobody\n")
+    written = [line for line in (folder / "mosquitto.conf").read_text().splitlines() if not line.startswith("listener")]
+    address = msgspec.json.decode(told.stdout)["broker"].replace("HOST", "127.0.0.1")
+    with mosquitto(tmp_path, *written, port=port) as broker, worker(town, address, 1):
+        until(lambda: broker.subscribed("cityloom-1"), 60)
+        with Client(broker.port, number, "wrong") as stranger:
+            assert stranger.refusal is not None
+        with Client(broker.port, number, secret) as client:
+            assert client.refusal is None
+            client.send(f"devices/{number}/up", UP)
+            client.send(f"v1.1/Datastreams({streams['o3']})/Observations", {"result": 80})
+            assert client.send("devices/mos-3/up", UP).value == 0x87
+            assert client.send("v1.1/Datastreams(1)/Observations", {"result": 1}).value == 0x87
+            client.send(f"devices/{number}/up", b"{")
+        until(lambda: strays(town.civil)[:1] == ["payload_not_json"])
     assert results(town, streams["o3"]) == {80: 1}
     assert town.civil.names(f"Datastreams({streams['pm25']})/Observations", "result") == [35.2]
 

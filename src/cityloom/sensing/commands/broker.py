@@ -1,7 +1,9 @@
 """`cityloom sensing broker` and `push-key`: what a broker that is not ours, and platforms that push, need of the city."""
 
 import os
+import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +13,12 @@ from cityloom import client
 from cityloom.terminal import HERE, Token, Url, opened, show, talk
 
 CONF = """# Mosquitto for the city's devices; loom sensing broker wrote the files that it names.
-per_listener_settings false
 listener {port}
 allow_anonymous false
 password_file {folder}/passwords
 acl_file {folder}/access
 persistence true
-persistence_location {folder}/
+persistence_location {folder}/data/
 # Nothing that was acknowledged is dropped: what waits for our workers is bounded by the disk, and watched.
 max_queued_messages 0
 max_inflight_messages 0
@@ -39,7 +40,8 @@ def broker(
     """
     with opened(url, token) as city:
         found = client.checked(city.http.get("/api/sensing/broker-files")).json()
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    (folder / "data").mkdir(mode=0o750, parents=True, exist_ok=True)
+    _give(folder / "data")
     for name in ("passwords", "access"):
         extra = folder / f"extra.{name}"
         _replace(folder / name, found[name] + (extra.read_text() if extra.exists() else ""))
@@ -54,14 +56,19 @@ def broker(
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file at once, for its owner and Mosquitto's group."""
+    """Write a file at once, for its owner and Mosquitto alone."""
     draft = path.with_name(f".{path.name}.new")
+    draft.touch(mode=0o600)
     draft.write_text(text)
-    draft.chmod(0o640)
-    if path.exists():
-        there = path.stat()
-        os.chown(draft, there.st_uid, there.st_gid)
+    draft.chmod(0o600)
+    _give(draft)
     draft.replace(path)
+
+
+def _give(path: Path) -> None:
+    """To the user as whom Debian runs Mosquitto, where there is one and we may."""
+    with suppress(LookupError, PermissionError):
+        shutil.chown(path, "mosquitto")
 
 
 def push_key(

@@ -85,9 +85,12 @@ class MqttDoor:
         self._buckets.move_to_end(device)
         return found
 
+    def introduced(self, session: Session) -> None:
+        """Somebody has said who he is; whether it is true is still to be seen."""
+        self._strangers.pop(session, None)
+
     def present(self, session: Session) -> None:
         """A guest is known; an older connection of the same client ends (3.1.4)."""
-        self._strangers.pop(session, None)
         key = _key(session)
         before = self._present.get(key)
         self._present[key] = session

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
@@ -82,6 +83,8 @@ class Gathering:
         self._some = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._thread = ThreadPoolExecutor(1, "keep")
+        """Of its own: thousands of guests that are looked up at once hold up no message."""
 
     def put(self, said: Arrived, done: Done | None = None) -> None:
         """Take a message; `done` is called when it is known what became of it, which may take as long as the database is away.
@@ -125,7 +128,8 @@ class Gathering:
     async def _kept(self, batch: list[tuple[Arrived, Done | None]]) -> list[tuple[Arrived, Done | None]]:
         """Keep a batch; those of it that could not be kept now."""
         try:
-            outcomes = await asyncio.to_thread(self._keep, [said for said, _ in batch])
+            loop = asyncio.get_running_loop()
+            outcomes = await loop.run_in_executor(self._thread, self._keep, [said for said, _ in batch])
         except Exception:
             LOG.exception("sensing.messages_failed", messages=len(batch))
             return batch

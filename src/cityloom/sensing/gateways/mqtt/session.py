@@ -54,6 +54,10 @@ class Host(Protocol):
         """The rate of a device."""
         ...
 
+    def introduced(self, session: "Session") -> None:
+        """Somebody has said who he is; whether it is true is still to be seen."""
+        ...
+
     def present(self, session: "Session") -> None:
         """A guest is known."""
         ...
@@ -90,7 +94,9 @@ class Session:
         reason = Reason.unspecified
         try:
             async with asyncio.timeout(self.door.limits.introduction):
-                rest = await self._introduction(buffer)
+                said, rest = await self._introduction(buffer)
+            self.door.introduced(self)
+            await self._enter(said)  # many who come at once wait for one another here, however long
             for raw in rest:
                 await self._hear(raw)
             await self._talk(buffer)
@@ -104,7 +110,7 @@ class Session:
         finally:
             self._end(reason)
 
-    async def _introduction(self, buffer: bytearray) -> list[Raw]:
+    async def _introduction(self, buffer: bytearray) -> tuple[Connect, list[Raw]]:
         """CONNECT, and what came behind it. Raises Ended, Malformed."""
         while True:
             if buffer and buffer[0] != Type.connect << 4:
@@ -119,8 +125,7 @@ class Session:
             if error.reason is Reason.version:
                 self._write(packets.write_connack(4, 1))
             raise
-        await self._enter(said)
-        return found[1:]
+        return said, found[1:]
 
     async def _enter(self, said: Connect) -> None:
         self.level, self._connect = said.level, said
