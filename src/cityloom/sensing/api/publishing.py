@@ -214,11 +214,7 @@ class Publishing:
         """Which of the rows were kept before."""
         doubted = [_mark(batch[row.place]) for row in rows if not row.timed and batch[row.place].again]
         marked = publishing.remembered(tx, now - MARKED, doubted) if doubted else set[int]()
-        timed = [row for row in rows if row.timed]
-        known = {
-            _value(each.stream, each.start, each.ends, each.number, each.result)
-            for each in publishing.said(tx, [row.stream for row in timed], [row.reading.start for row in timed])
-        } if timed else set[tuple[Any, ...]]()  # fmt: skip
+        known = self._known(tx, [row for row in rows if row.timed])
         found: list[bool] = []
         for row in rows:
             said = row.reading
@@ -229,6 +225,15 @@ class Publishing:
             else:
                 found.append(batch[row.place].again and _mark(batch[row.place]) in marked)
         return found
+
+    def _known(self, tx: Transaction, timed: list[Row]) -> set[tuple[Any, ...]]:
+        """Values that are there already, as far as they could be: what is later than all of its Datastream is new."""
+        last = hearing.last(tx, sorted({row.stream for row in timed})) if timed else {}
+        doubted = [row for row in timed if row.stream in last and row.reading.start <= last[row.stream]]
+        if not doubted:
+            return set()
+        there = hearing.said(tx, [row.stream for row in doubted], [row.reading.start for row in doubted])
+        return {_value(each.stream, each.start, each.ends, each.number, each.result) for each in there}
 
     def _signs(
         self, tx: Transaction, keeper: str, batch: Sequence[Arrived], rows: list[Row], again: list[bool]

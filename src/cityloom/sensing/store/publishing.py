@@ -47,29 +47,6 @@ def numbered(tx: Transaction, protocols: Sequence[str], numbers: Sequence[str]) 
     )
 
 
-class Known(msgspec.Struct, frozen=True):
-    """An Observation that is there."""
-
-    stream: int
-    start: datetime
-    ends: datetime | None
-    number: float | None
-    result: str | None
-
-
-def said(tx: Transaction, streams: Sequence[int], starts: Sequence[datetime]) -> list[Known]:
-    """What these Datastreams have at these moments, pair by pair; what is later than all of a Datastream is not looked for."""
-    return tx.all(
-        Known,
-        """SELECT o.datastream_id AS stream, o.phenomenon_start AS start, o.phenomenon_end AS ends, o.number,
-             o.result::text AS result
-           FROM (SELECT DISTINCT u.stream, u.start FROM unnest(%s::bigint[], %s::timestamptz[]) u(stream, start)
-             JOIN sensing.latest l ON l.datastream_id = u.stream AND l.phenomenon_start >= u.start) u
-           JOIN sensing.observations o ON o.datastream_id = u.stream AND o.phenomenon_start = u.start""",
-        [list(streams), list(starts)],
-    )
-
-
 def remember(tx: Transaction, at: datetime, marks: Sequence[int]) -> None:
     """Messages that are kept with this transaction."""
     tx.execute("INSERT INTO sensing.message_marks (at, marks) VALUES (%s, %s)", [at, list(marks)])
