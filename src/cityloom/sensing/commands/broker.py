@@ -39,7 +39,7 @@ def broker(
     Lines of your own go into extra.passwords and extra.access of the same folder.
     """
     with opened(url, token) as city:
-        found = client.checked(city.http.get("/api/sensing/broker-files")).json()
+        found = city.get("/api/sensing/broker-files")
     (folder / "data").mkdir(mode=0o750, parents=True, exist_ok=True)
     _give(folder / "data")
     for name in ("passwords", "access"):
