@@ -3,6 +3,7 @@
 A new kind of sensor is such a file and no code: what a device of the type says, by which protocol, becomes which Datastreams.
 """
 
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -126,8 +127,9 @@ class Stations(msgspec.Struct, frozen=True):
         return table.by_code().get(code) if table else None
 
 
+@lru_cache(maxsize=4)
 def stations(packs: Packs) -> Stations:
-    """As the packs say. Raises Invalid `kernel.pack_wrong` naming the type and what it refers to in vain."""
+    """As the packs say; read once for each choice of packs, which a running city never changes. Raises Invalid `kernel.pack_wrong` naming the type and what it refers to in vain."""
     found = Stations(
         packs.read("sensing/devices", Station),
         packs.read("sensing/quantities", Quantities),
