@@ -14,7 +14,7 @@ from cityloom.sensing.spec import mappings, retention, stations
 def check(packs: Packs) -> None:
     """What sensing reads from packs. Raises Invalid `kernel.pack_wrong`."""
     spec.doors(packs)
-    stations.stations(packs)
+    stations.read(packs)
     retention.retention(packs)
     mappings.mappings(packs)
 

@@ -152,8 +152,8 @@ class Hearing:
             store.add_signs(tx, keeper, _signs(rows))
             first = sorted({int(each.batch.device) for each in rows if each.route.state == State.approved})
             started = devices.start_service(tx, first, received) if first else []
-            for id in started:
-                devices.log(tx, id, keeper, received, "device", "in_service")
+            if started:
+                devices.log_many(tx, started, keeper, received, "device", "in_service")
         self._remember(moved, started, received)
 
     def _rowed(self, place: int, batch: Batch) -> Rowed:

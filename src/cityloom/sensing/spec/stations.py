@@ -129,7 +129,12 @@ class Stations(msgspec.Struct, frozen=True):
 
 @lru_cache(maxsize=4)
 def stations(packs: Packs) -> Stations:
-    """As the packs say; read once for each choice of packs, which a running city never changes. Raises Invalid `kernel.pack_wrong` naming the type and what it refers to in vain."""
+    """As the packs say, read once: a running city has the packs that it was started with. Raises as `read` does."""
+    return read(packs)
+
+
+def read(packs: Packs) -> Stations:
+    """As the packs say now. Raises Invalid `kernel.pack_wrong` naming the type and what it refers to in vain."""
     found = Stations(
         packs.read("sensing/devices", Station),
         packs.read("sensing/quantities", Quantities),

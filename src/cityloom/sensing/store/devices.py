@@ -260,6 +260,15 @@ def log(tx: Transaction, device: int, keeper: str, at: datetime, actor: str, act
     )
 
 
+def log_many(tx: Transaction, devices: Sequence[int], keeper: str, at: datetime, actor: str, act: str) -> None:
+    """The same line for several devices."""
+    tx.execute(
+        """INSERT INTO sensing.device_log (device_id, keeper, at, actor, act)
+           SELECT id, %s, %s, %s, %s FROM unnest(%s::bigint[]) id""",
+        [keeper, at, actor, act, list(devices)],
+    )
+
+
 def lines(tx: Transaction, device: int, most: int) -> list[Line]:
     """The newest lines of the log first."""
     return tx.all(
