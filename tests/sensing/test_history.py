@@ -302,7 +302,7 @@ def test_what_changes_while_its_day_moves_is_not_lost(town: City, monkeypatch: p
     compare(plain)
     assert keeping.write_corrections(ctx_of(town)) == 3
     compare(plain)
-    assert in_the_lake(town, gone.streams) == {table: 0 for table in lake.SORTED}
+    assert in_the_lake(town, gone.streams) == dict.fromkeys(lake.SORTED, 0)
 
 
 def in_the_lake(town: City, streams: list[int]) -> dict[str, int]:
@@ -330,7 +330,7 @@ def test_datastreams_and_features_that_go_leave_nothing(town: City) -> None:
     assert plain.civil.send("DELETE", f"FeaturesOfInterest({feature['@iot.id']})").status_code == 200
     assert plain.civil.get(f"Datastreams({plain.streams[1]})/Observations")["value"] == []
     keeping.keep(ctx_of(town))
-    assert in_the_lake(town, plain.streams) == {table: 0 for table in lake.SORTED}
+    assert in_the_lake(town, plain.streams) == dict.fromkeys(lake.SORTED, 0)
 
 
 def test_nobody_sees_the_past_of_others(town: City) -> None:
