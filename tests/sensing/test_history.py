@@ -284,6 +284,8 @@ def test_whoever_dies_while_a_day_moves_loses_and_doubles_nothing(town: City, mo
 def test_what_changes_while_its_day_moves_is_not_lost(town: City, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = Plain(town, "touched")
     plain.bring([(n % 2, n, n / 4, None) for n in range(6)])
+    gone = Plain(town, "goes")
+    gone.bring([(0, 1, 1.0, None)])
     for _ in range(3):
         plain.next_day()
     real = lake.make_parts
@@ -292,13 +294,26 @@ def test_what_changes_while_its_day_moves_is_not_lost(town: City, monkeypatch: p
         monkeypatch.undo()
         do(plain, "change", (1, 7.5, 90))
         do(plain, "remove", 0)
+        assert town.civil.send("DELETE", f"Things({gone.thing})").status_code == 200
         real(*arguments)
 
     monkeypatch.setattr(lake, "make_parts", meanwhile)
     plain.next_day()
     compare(plain)
-    assert keeping.write_corrections(ctx_of(town)) == 2
+    assert keeping.write_corrections(ctx_of(town)) == 3
     compare(plain)
+    assert in_the_lake(town, gone.streams) == dict.fromkeys(lake.SORTED, 0)
+
+
+def in_the_lake(town: City, streams: list[int]) -> dict[str, int]:
+    """How many rows each table of the lake has of two Datastreams."""
+    with town.parts.lake.session() as cursor:
+        return {
+            table: cursor.execute(
+                f"SELECT count(*) FROM lake.sensing.{table} WHERE datastream_id IN (?, ?)", streams
+            ).fetchall()[0][0]
+            for table in lake.SORTED
+        }
 
 
 def test_datastreams_and_features_that_go_leave_nothing(town: City) -> None:
@@ -315,10 +330,7 @@ def test_datastreams_and_features_that_go_leave_nothing(town: City) -> None:
     assert plain.civil.send("DELETE", f"FeaturesOfInterest({feature['@iot.id']})").status_code == 200
     assert plain.civil.get(f"Datastreams({plain.streams[1]})/Observations")["value"] == []
     keeping.keep(ctx_of(town))
-    with town.parts.lake.session() as cursor:
-        for table in lake.SORTED:
-            found = f"SELECT count(*) FROM lake.sensing.{table} WHERE datastream_id IN (?, ?)"
-            assert cursor.execute(found, plain.streams).fetchone() == (0,), table
+    assert in_the_lake(town, plain.streams) == dict.fromkeys(lake.SORTED, 0)
 
 
 def test_nobody_sees_the_past_of_others(town: City) -> None:

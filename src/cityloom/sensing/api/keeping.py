@@ -83,6 +83,7 @@ def move_day(ctx: Context, cursor: duckdb.DuckDBPyConnection, term: lanes.Term, 
         where = lake.of_days(first, end)
         for found in lake.cold(cursor, where):
             history.add_cold(tx, found)
+            history.note_gone(tx, found)
         history.mark_pairs(tx, lake.pairs(cursor, where))
         span = lake.span_of_day(cursor, day)
         history.move_border(tx, day, span, ctx.clock.now())

@@ -102,6 +102,16 @@ def add_cold(tx: Transaction, found: str) -> None:
         + ", ".join(f"{name} = CASE WHEN {NEWER} THEN excluded.{name} ELSE c.{name} END" for name in LAST)), [found])  # fmt: skip
 
 
+def note_gone(tx: Transaction, found: str) -> None:
+    """Those of the Datastreams that went while their day was moved have observations in the lake; `found` as for `add_cold`."""
+    tx.execute(
+        """INSERT INTO sensing.gone_streams SELECT j.datastream_id, j.keeper
+           FROM json_to_recordset(%s::json) AS j(datastream_id bigint, keeper text)
+           WHERE NOT EXISTS (SELECT FROM sensing.datastreams d WHERE d.id = j.datastream_id) ON CONFLICT DO NOTHING""",
+        [found],
+    )
+
+
 NEWER = "(excluded.phenomenon_start, excluded.id) > (c.phenomenon_start, c.id)"
 
 
