@@ -24,7 +24,10 @@ def demo(tmp_path: Path) -> Iterator[tuple[str, str]]:
     command = [sys.executable, "-m", "cityloom", "demo", "--people", "10000", "--home", home, "--port", str(port)]
     with (tmp_path / "demo.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as running:
         try:
-            yield await_desks(f"http://127.0.0.1:{port}", home, running), (home / "secrets/demo_password").read_text().strip()
+            yield (
+                await_desks(f"http://127.0.0.1:{port}", home, running),
+                (home / "secrets/demo_password").read_text().strip(),
+            )
         finally:
             running.terminate()
 
