@@ -44,7 +44,7 @@ class Broker(msgspec.Struct, frozen=True):
     cert: str = ""
     key: str = ""
     insecure: bool = False
-    inflight: int = 4_000
+    inflight: int = 20_000
     """Messages that may be unacknowledged at once; the broker of level 5 is told so (receive maximum)."""
 
     def context(self) -> ssl.SSLContext | None:

@@ -18,7 +18,7 @@ Keep = Callable[[Sequence[Arrived]], list[Outcome]]
 class Limits(msgspec.Struct, frozen=True):
     """How messages are gathered, and what one connection may do."""
 
-    batch: int = 5_000
+    batch: int = 20_000
     """Messages of one commit, at most."""
     wait: float = 0.01
     """Seconds that the first message of a batch waits for others."""
