@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from cityloom.kernel.context import Context
+from cityloom.kernel.errors import Unavailable
 from cityloom.sensing.api.hearing import Hearing
 from cityloom.sensing.contracts.devices import Denial, Protocol, State
 from cityloom.sensing.contracts.mqtt import Arrived, Outcome
@@ -79,8 +80,14 @@ class Mapped:
                 continue
             outcomes[place] = Outcome.kept  # what follows may still change that; a payload may mean nothing to us
             found += [Found(place, each) for each in messages]
-        if found:
+        if not found:
+            return
+        try:
             self._heard(batch, found, outcomes, strays)
+        except Unavailable:
+            for each in found:
+                outcomes[each.place] = Outcome.unavailable
+            raise
 
     def _heard(
         self, batch: Sequence[Arrived], found: Sequence[Found], outcomes: list[Outcome], strays: list[Stray]
