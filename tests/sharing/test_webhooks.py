@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from cityloom.identity.api import accounts
+from cityloom.kernel import retrying
 from cityloom.kernel.audit.keys import Signature
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Invalid, Unavailable
 from cityloom.sharing import connectors
 from cityloom.sharing.api import webhooks
-from cityloom.sharing.rules import pushes
 from sharing.sharing_kit import ROWS, Town
 
 HEAD = ROWS.splitlines()[0]

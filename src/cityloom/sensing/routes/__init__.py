@@ -12,6 +12,7 @@ from cityloom.kernel.errors import Problem, Unauthorised
 from cityloom.sensing.api import batching, bulk, clearing, entering, serving
 from cityloom.sensing.api.serving import Asking
 from cityloom.sensing.contracts import Answer, Body, Clearance, Door
+from cityloom.sensing.routes import events
 
 AnyRequest = Request[Any, Any, Any]
 TAGS = ["sensing"]
@@ -101,4 +102,4 @@ def put_clearance(request: AnyRequest, id: FromPath[int], data: JSONBody[Clearan
     return clearing.clear(identity.open_context(request), id, data)
 
 
-ROUTES = (*(each for root in ROOTS for each in _handlers(root)), put_clearance)
+ROUTES = (*(each for root in ROOTS for each in _handlers(root)), put_clearance, *events.ROUTES)
