@@ -214,7 +214,7 @@ def test_one_that_was_stopped_while_it_was_sent_is_not_held(
     town.civil.deliver("d1", ROWS)
     town.grant()
     made = subscribe(town, subscriber.url)
-    monkeypatch.setattr(pushes, "MOST_TRIES", 1)
+    monkeypatch.setattr(retrying, "MOST_TRIES", 1)
 
     def stops(*_: object) -> str:
         path = f"/api/sharing/grants/r1/webhooks/{made['id']}"

@@ -58,10 +58,10 @@ def step(ctx: Context, batches: int = BATCHES) -> int | None:
     """Judge the next batches in one transaction; how many Observations. None: there is nothing."""
     with ctx.begin() as tx:
         store.lock(tx)
-        told = outbox.pending(tx, LISTENER, TOPICS, batches)
-        if not told:
+        waiting = outbox.pending(tx, LISTENER, TOPICS, batches)
+        if not waiting:
             return None
-        told = _bounded(told)
+        told = _bounded(waiting)
         spans = [msgspec.json.decode(each.body, type=ObservationsArrived) for each in told if each.topic == TOPICS[0]]
         _note(tx, [msgspec.json.decode(each.body, type=EntityChanged) for each in told if each.topic == TOPICS[1]])
         registry = known(ctx, tx)

@@ -67,7 +67,7 @@ def _meet_at(tx: Transaction, pages: Pages, rule: Named, key: str, since: dateti
     when = rule.rule.when
     if not isinstance(when, Together):
         return
-    rows = store.parts(tx, when.rules, when.by, key, since - when.within - AROUND)
+    rows = store.parts(tx, when.rules, key, since - when.within - AROUND)
     found = meeting.meetings([part(when, row) for row in rows], least(when), series.microseconds(when.within))
     there = store.overlapping(tx, rule.name, key, telling.FAR, since - when.within - AROUND)
     for each in found:

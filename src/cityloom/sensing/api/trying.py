@@ -10,7 +10,7 @@ import numpy as np
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Invalid, NotFound, TooLarge
-from cityloom.sensing.api import meeting, measuring, serving, telling
+from cityloom.sensing.api import measuring, meeting, serving, telling
 from cityloom.sensing.api.registry import MOST, Registry, rules, some
 from cityloom.sensing.contracts.events import Severity, Trial, TrialReport, Tried
 from cityloom.sensing.rules import columns, machine, series

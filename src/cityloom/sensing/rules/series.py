@@ -193,7 +193,7 @@ def deviation(rows: Rows, expected: Sequence[Floats], least: int, *, share: bool
 
 
 def scaled(scale: Scale, word: str, values: Floats) -> Floats:
-    """Values as indices by the table of a property; NaN below nothing, and beyond the table where it has no more steps."""
+    """Values as indices by the table of a property; NaN below its first limit, and beyond the last one if the table is short."""
     table = np.asarray(scale.tables[word], np.float64)
     digits = scale.digits.get(word, 0)
     exact = np.round(np.round(values * scale.factors.get(word, 1.0), EXACT), digits)  # half to even (GB/T 8170)
@@ -201,7 +201,7 @@ def scaled(scale: Scale, word: str, values: Floats) -> Floats:
         return np.where(np.isfinite(exact), np.searchsorted(table, exact, side="left"), np.nan).astype(np.float64)
     steps = np.asarray(scale.steps[: len(table)], np.float64)
     found = np.ceil(np.round(np.interp(exact, table, steps), EXACT))
-    top = steps[-1] if len(table) == len(scale.steps) else np.nan
+    top = np.nan if scale.short == "none" and len(table) < len(scale.steps) else steps[-1]
     found = np.where(exact > table[-1], top, found)
     return np.where(np.isfinite(exact) & (exact >= table[0]), found, np.nan)
 

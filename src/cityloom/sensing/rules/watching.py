@@ -41,8 +41,8 @@ class Stream(msgspec.Struct, frozen=True):
         """Of the Thing."""
         found = self.thing_properties or {}
         several = found.get("groups")
-        listed = several if isinstance(several, list) else []
-        return tuple(str(each) for each in [found["group"]] * ("group" in found) + listed)
+        single = [found["group"]] if "group" in found else []
+        return tuple(str(each) for each in single + (several if isinstance(several, list) else []))
 
 
 def words(observed: Observed) -> tuple[str, ...]:

@@ -83,6 +83,8 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Decimals to which a value is rounded before, half to even; others to whole numbers."""
     factors: dict[str, float] = {}
     """Of units: a value is multiplied before."""
+    short: Literal["last", "none"] = "last"
+    """Beyond a table with fewer limits than there are steps: the index of its last limit, or none."""
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -197,7 +199,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since: date | None = None
     until: date | None = None
     """Days, in the city's time, of what it judges."""
-    off: bool = False
+    disabled: bool = False
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -210,7 +212,7 @@ class Named(msgspec.Struct, frozen=True):
 
 
 def rules(packs: Packs) -> dict[str, Named]:
-    """All that are not off, by name, with what the city changed. Raises Invalid `kernel.pack_wrong`."""
+    """All that are not disabled, by name, with what the city changed. Raises Invalid `kernel.pack_wrong`."""
     files: dict[str, tuple[Path, Any]] = {}
     for pack in packs:
         for path in pack.files("sensing/rules"):
@@ -225,7 +227,7 @@ def rules(packs: Packs) -> dict[str, Named]:
     found = {name: named(name, document, path) for name, (path, document) in files.items()}
     for each in found.values():
         _check_parts(each, found, files[each.name][0])
-    return {name: each for name, each in sorted(found.items()) if not each.rule.off}
+    return {name: each for name, each in sorted(found.items()) if not each.rule.disabled}
 
 
 def named(name: str, document: Any, path: Path = Path("-")) -> Named:

@@ -154,10 +154,7 @@ def overlapping(tx: Transaction, rule: str, place: str, since: datetime, until: 
     )
 
 
-PLACES = {"thing": "'thing:' || thing_id", "district": "'district:' || district", "city": "'city'"}
-
-
-def parts(tx: Transaction, rules: Sequence[str], by: str, key: str, since: datetime) -> list[EventRow]:
+def parts(tx: Transaction, rules: Sequence[str], key: str, since: datetime) -> list[EventRow]:
     """Events of these rules at a place (such as `district:440304`) that are open, or were since then."""
     kind, _, name = key.partition(":")
     where = {
@@ -331,20 +328,26 @@ def due(tx: Transaction, now: datetime, limit: int) -> list[WebhookRow]:
 
 def taken(tx: Transaction, row: WebhookRow, upto: int, sent: bool, now: datetime, next_at: datetime) -> bool:
     """Everything up to here was taken (or there was nothing to send); False if it was changed meanwhile."""
-    return 1 == tx.execute(
-        """UPDATE sensing.event_webhooks SET cursor = %s, failures = 0, last_error = '', next_at = %s,
+    return (
+        tx.execute(
+            """UPDATE sensing.event_webhooks SET cursor = %s, failures = 0, last_error = '', next_at = %s,
              sent_at = CASE WHEN %s THEN %s ELSE sent_at END
            WHERE id = %s AND state = 'active' AND cursor = %s""",
-        [upto, next_at, sent, now, row.id, row.cursor],
+            [upto, next_at, sent, now, row.id, row.cursor],
+        )
+        == 1
     )
 
 
 def failed(tx: Transaction, row: WebhookRow, failures: int, error: str, next_at: datetime) -> bool:
     """It was not taken; when it is sent again. False if it was changed meanwhile."""
-    return 1 == tx.execute(
-        """UPDATE sensing.event_webhooks SET failures = %s, last_error = %s, next_at = %s
+    return (
+        tx.execute(
+            """UPDATE sensing.event_webhooks SET failures = %s, last_error = %s, next_at = %s
            WHERE id = %s AND state = 'active' AND cursor = %s""",
-        [failures, error, next_at, row.id, row.cursor],
+            [failures, error, next_at, row.id, row.cursor],
+        )
+        == 1
     )
 
 
