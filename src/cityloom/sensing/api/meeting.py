@@ -69,7 +69,7 @@ def _meet_at(tx: Transaction, pages: Pages, rule: Named, key: str, since: dateti
         return
     rows = store.parts(tx, when.rules, key, since - when.within - AROUND)
     found = meeting.meetings([part(when, row) for row in rows], least(when), series.microseconds(when.within))
-    there = store.overlapping(tx, rule.name, key, telling.FAR, since - when.within - AROUND)
+    there = store.overlapping(tx, rule.name, key, since - when.within - AROUND, telling.FAR)
     for each in found:
         own = next((row for row in there if _same(row, each)), None)
         made = [row for row in rows if has(when, each, part(when, row))]

@@ -49,9 +49,9 @@ def attempt(ctx: Context, name: str, trial: Trial) -> TrialReport:
 
 
 def _rule(ctx: Context, name: str, trial: Trial) -> Named:
-    if bytes(trial.rule):
+    if trial.rule:
         try:
-            return spec.named(name, msgspec.json.decode(trial.rule), Path(name))
+            return spec.named(name, trial.rule, Path(name))
         except Invalid as problem:
             raise Invalid("sensing.rule_wrong", rule=name, reason=str(problem.params["reason"])) from problem
     found = rules(ctx.packs).get(name)

@@ -1,7 +1,7 @@
 """Events that rules found in what was observed: as they are read, told and seen to."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -97,7 +97,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     since: datetime
     until: datetime | None = None
-    rule: msgspec.Raw = msgspec.Raw()
+    rule: dict[str, Any] = {}
 
 
 class Tried(msgspec.Struct, frozen=True):

@@ -40,13 +40,13 @@ Word = Annotated[str, QueryParameter(max_length=200)]
     sync_to_thread=True,
 )
 def list_events(
-    request: AnyRequest, state: Literal["", "open", "closed"] = "", rule: Word = "", severity: Severity = "notice",
+    request: AnyRequest, status: FromQuery[Literal["", "open", "closed"]] = "", rule: Word = "", severity: FromQuery[Severity] = "notice",
     district: Word = "", thing: Number = 0, since: FromQuery[datetime | None] = None, until: FromQuery[datetime | None] = None,
     acknowledged: FromQuery[bool | None] = None, before: Number = 0, limit: Limit = 100,
 ) -> list[CityEvent]:  # fmt: skip
     """Those of the caller's organisation, those that it is told, and those of Things that are for everybody."""
     least = SEVERITIES.index(severity)
-    wanted = Wanted(state, rule, least, district, thing, since, until, acknowledged, before, limit)
+    wanted = Wanted(status, rule, least, district, thing, since, until, acknowledged, before, limit)
     return seeing.listed(entering.context(request), wanted)
 
 
@@ -64,7 +64,7 @@ def get_event(request: AnyRequest, id: FromPath[int]) -> CityEvent:
     sync_to_thread=True,
 )
 def get_event_changes(
-    request: AnyRequest, since: Number = 0, severity: Severity = "notice", limit: Limit = 1000
+    request: AnyRequest, since: Number = 0, severity: FromQuery[Severity] = "notice", limit: Limit = 1000
 ) -> list[EventChange]:  # fmt: skip
     """Opened, raised, corrected, acknowledged, closed: each with the event as it was then."""
     return seeing.changes(entering.context(request), since, limit, severity)
@@ -81,7 +81,7 @@ def get_event_changes(
     sync_to_thread=True,
 )
 def stream_events(
-    request: AnyRequest, since: FromQuery[int | None] = None, severity: Severity = "notice",
+    request: AnyRequest, since: FromQuery[int | None] = None, severity: FromQuery[Severity] = "notice",
     seconds: Annotated[int, QueryParameter(ge=0, le=streaming.LONGEST)] = streaming.LONGEST,
 ) -> Stream:  # fmt: skip
     """One event of the stream for each change."""

@@ -97,6 +97,7 @@ def add(tx: Transaction, rows: Sequence[EventRow]) -> None:
 
 
 CHANGING = (
+    "title",
     "severity", "rank", "level", "first", "last", "peak", "peak_at", "count", "evidence", "parts", "state", "closed", "closed_by",
     "closed_who", "closed_reason", "acknowledged", "acknowledged_who", "acknowledged_reason",
 )  # fmt: skip
@@ -104,7 +105,7 @@ CHANGING = (
 
 def change(tx: Transaction, rows: Sequence[EventRow]) -> None:
     """Keep what became of events."""
-    pairs = ", ".join(f"{name} = %({name})s" for name in CHANGING)
+    pairs = ", ".join(f"{name} = %({name})s" + ("::jsonb" if name == "title" else "") for name in CHANGING)
     tx.many(f"UPDATE sensing.events SET {pairs} WHERE id = %(id)s", [_values(row) for row in rows])
 
 
