@@ -24,7 +24,7 @@ from cityloom.terminal import HINT, language
 
 GROUPS = (
     "addresses", "appraisal", "audit", "catalogue", "exchange", "facts", "identity", "indicators", "packs", "quality",
-    "registers", "scale", "sharing", "topics", "web",
+    "registers", "scale", "sensing", "sharing", "topics", "web",
 )  # fmt: skip
 SINGLE = ("backup", "bench", "bundle", "check", "logs", "restore", "systemd", "test", "upgrade")
 
@@ -58,6 +58,8 @@ def group(name: str) -> typer.Typer:  # noqa: C901 - a list
             from cityloom.registers.commands import app
         case "scale":
             from cityloom.bench.commands import scale_commands as app
+        case "sensing":
+            from cityloom.sensing.commands import app
         case "sharing":
             from cityloom.sharing.commands import app
         case "topics":

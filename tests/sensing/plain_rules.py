@@ -21,7 +21,7 @@ class Plain(msgspec.Struct):
     why: str = ""
 
 
-def machine(
+def machine(  # noqa: C901 - plain is long
     rows: Sequence[tuple[int, float, int]], at: float, until: float, lasting: int, calm: int, gap: int
 ) -> list[Plain]:  # fmt: skip
     """Rows of time, value and id of one Datastream, in order: its events."""

@@ -98,7 +98,7 @@ def _scaled(watch: Watched, streams: Sequence[Stream], which: Integers, measured
         return measured
     words = np.asarray(
         [
-            watching.named(watch.rule.rule.watch, each.observed[int(place)]) if place >= 0 else ""
+            watching.named(watch.rule.rule.watch, each, each.observed[int(place)]) if place >= 0 else ""
             for each, place in zip(streams, watch.positions.tolist(), strict=True)
         ]
     )

@@ -45,15 +45,15 @@ class Stream(msgspec.Struct, frozen=True):
         return tuple(str(each) for each in single + (several if isinstance(several, list) else []))
 
 
-def words(observed: Observed) -> tuple[str, ...]:
-    """By what a rule may name a property."""
-    code = (observed.properties or {}).get("code")
-    return tuple(each for each in (observed.name, observed.definition, code) if isinstance(each, str) and each)
+def words(stream: Stream, observed: Observed) -> tuple[str, ...]:
+    """By what a rule may name a property of a Datastream."""
+    codes = [(observed.properties or {}).get("code"), None if stream.multi else (stream.properties or {}).get("code")]
+    return tuple(each for each in (observed.name, observed.definition, *codes) if isinstance(each, str) and each)
 
 
-def named(watch: Watch, observed: Observed) -> str:
+def named(watch: Watch, stream: Stream, observed: Observed) -> str:
     """By which of the rule's words a property is meant; empty: it is not."""
-    return next((each for each in watch.properties if each in words(observed)), "")
+    return next((each for each in watch.properties if each in words(stream, observed)), "")
 
 
 def position(watch: Watch, stream: Stream) -> int:
@@ -62,10 +62,11 @@ def position(watch: Watch, stream: Stream) -> int:
         return -1
     if watch.districts and not any(within(stream.district, each) for each in watch.districts):
         return -1
-    if not _has(stream.properties, watch.datastreams) or not _has(stream.thing_properties, watch.things):
+    known = {name: value for name, value in watch.datastreams.items() if name in (stream.properties or {})}
+    if not _has(stream.properties, known) or not _has(stream.thing_properties, watch.things):
         return -1
     for place, observed in enumerate(stream.observed):
-        if watch.properties and not named(watch, observed):
+        if watch.properties and not named(watch, stream, observed):
             continue
         if watch.items and not set(watch.items) & set(_items(stream, observed)):
             continue

@@ -39,7 +39,7 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which Datastreams a rule watches: those that fit each of the lists that are not empty."""
 
     properties: tuple[str, ...] = ()
-    """ObservedProperty: its name, its definition, or `code` of its properties."""
+    """ObservedProperty: its name, its definition, or `code` of its properties or of those of the Datastream."""
     items: tuple[str, ...] = ()
     """`item` of the properties of the ObservedProperty, the Datastream or the Thing (sensing catalogue)."""
     groups: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     districts: tuple[str, ...] = ()
     """`district` of the Thing's properties; a code also means what lies in it."""
     datastreams: dict[str, str] = {}
-    """Properties of the Datastream, such as `series: hour`."""
+    """Properties of the Datastream, such as `series: hours`; one that it does not have does not matter."""
     things: dict[str, str] = {}
     """Properties of the Thing."""
 

@@ -140,6 +140,13 @@ STREAM = """
       WHERE h.thing_id = t.id AND o.shape IS NOT NULL ORDER BY o.id DESC LIMIT 1) w ON true"""
 
 
+NAMED = """EXISTS (SELECT FROM sensing.datastream_properties p JOIN sensing.observed_properties o ON o.id = p.observed_property_id
+      JOIN sensing.datastreams m ON m.id = p.datastream_id
+      WHERE p.datastream_id = {id} AND (o.name = ANY(%(words)s) OR o.definition = ANY(%(words)s)
+        OR o.properties ->> 'code' = ANY(%(words)s) OR m.properties ->> 'code' = ANY(%(words)s)))"""
+"""It observes a property of one of these names, definitions or codes."""
+
+
 def streams(tx: Transaction, ids: Sequence[int]) -> list[Stream]:
     """Those of the ids that are there."""
     return [_stream(row) for row in tx.all(StreamRow, f"{STREAM} WHERE d.id = ANY(%s)", [list(ids)])]
@@ -149,10 +156,7 @@ def named_streams(tx: Transaction, words: Sequence[str], most: int) -> list[int]
     """Ids of all that observe a property of one of these names, definitions or codes."""
     return tx.values(
         int,
-        """SELECT DISTINCT l.datastream_id FROM sensing.datastream_properties l JOIN sensing.observed_properties p
-             ON p.id = l.observed_property_id
-           WHERE p.name = ANY(%(words)s) OR p.definition = ANY(%(words)s) OR p.properties ->> 'code' = ANY(%(words)s)
-           ORDER BY 1 LIMIT %(most)s""",
+        f"""SELECT d.id FROM sensing.datastreams d WHERE {NAMED.format(id="d.id")} ORDER BY 1 LIMIT %(most)s""",
         {"words": list(words), "most": most},
     )
 
@@ -228,13 +232,11 @@ class Silent(msgspec.Struct, frozen=True):
 
 def silent(tx: Transaction, rule: str, words: Sequence[str], before: datetime, most: int) -> list[Silent]:
     """Datastreams whose last Observation came before a moment, without an open event of the rule that says so."""
-    named = """AND EXISTS (SELECT FROM sensing.datastream_properties p JOIN sensing.observed_properties o
-        ON o.id = p.observed_property_id WHERE p.datastream_id = l.datastream_id
-        AND (o.name = ANY(%(words)s) OR o.definition = ANY(%(words)s) OR o.properties ->> 'code' = ANY(%(words)s)))"""
+    named = "AND " + NAMED.format(id="l.datastream_id") if words else ""
     return tx.all(
         Silent,
         f"""SELECT l.datastream_id AS id, l.received, l.id AS evidence FROM sensing.latest l
-            WHERE l.received < %(before)s {named if words else ""} AND NOT EXISTS (SELECT FROM sensing.events e
+            WHERE l.received < %(before)s {named} AND NOT EXISTS (SELECT FROM sensing.events e
               WHERE e.rule = %(rule)s AND e.place = 'datastream:' || l.datastream_id AND e.state = 'open')
             ORDER BY l.datastream_id LIMIT %(most)s""",
         {"rule": rule, "words": list(words), "before": before, "most": most},
