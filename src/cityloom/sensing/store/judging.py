@@ -13,18 +13,11 @@ from cityloom.sensing.rules.watching import Observed, Stream
 
 JUDGING = 7216051
 """The lock of whoever judges."""
-ROW = np.dtype(
-    [("count", ">i2")]
-    + [
-        part
-        for name, form in (("id", ">i8"), ("stream", ">i8"), ("time", ">i8"), ("start", ">i8"), ("value", ">f8"))
-        for part in ((f"{name}_size", ">i4"), (name, form))
-    ]
-)
-HEAD, TAIL = 19, 2
-"""Bytes around the rows of a binary COPY."""
-WHAT = """o.id, o.datastream_id, COALESCE(o.phenomenon_end, o.phenomenon_start), o.phenomenon_start,
-    COALESCE(o.number, 'NaN'::float8)"""
+WHOLE, REAL = np.dtype([("size", ">i4"), ("value", ">i8")]), np.dtype([("size", ">i4"), ("value", ">f8")])
+HEAD = 20
+"""Bytes before the elements of an array of one dimension (array_send)."""
+WHAT = """o.id, o.datastream_id, COALESCE(o.phenomenon_end, o.phenomenon_start) AS time, o.phenomenon_start AS start,
+    COALESCE(o.number, 'NaN'::float8) AS number"""
 
 
 class Arrived(msgspec.Struct, frozen=True):
@@ -52,7 +45,7 @@ def sum_up(tx: Transaction, partition: str, since: int) -> int:
 
 def arrived(tx: Transaction, received: datetime, first: int, last: int) -> Arrived:
     """A batch, as much of it as is still there."""
-    return _copied(
+    return _gathered(
         tx, f"SELECT {WHAT} FROM sensing.observations o WHERE o.received = %s AND o.id BETWEEN %s AND %s",
         [received, first, last],
     )  # fmt: skip
@@ -62,7 +55,7 @@ def around(
     tx: Transaction, streams: Sequence[int], since: Sequence[int], until: Sequence[int], most: int
 ) -> Arrived:  # fmt: skip
     """What Datastreams observed between two moments each (µs), the first `most` of each."""
-    return _copied(
+    return _gathered(
         tx,
         f"""SELECT o.* FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) n(stream, since, until)
             CROSS JOIN LATERAL (
@@ -73,14 +66,18 @@ def around(
     )
 
 
-def _copied(tx: Transaction, select: str, params: Sequence[Any]) -> Arrived:
-    with tx.connection.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)", params) as copy:
-        data = b"".join(copy)
-    rows = np.frombuffer(data, ROW, (len(data) - HEAD - TAIL) // ROW.itemsize, HEAD)
-    return Arrived(
-        rows["id"].astype(np.int64), rows["stream"].astype(np.int64), rows["time"].astype(np.int64) + EPOCH,
-        rows["start"].astype(np.int64) + EPOCH, rows["value"].astype(np.float64),
-    )  # fmt: skip
+def _gathered(tx: Transaction, select: str, params: Sequence[Any]) -> Arrived:
+    """Rows as one array a column, read from the bytes that PostgreSQL sends: no row of them is an object here."""
+    with tx.connection.cursor(binary=True) as cursor:
+        cursor.execute(
+            f"""SELECT array_agg(id), array_agg(datastream_id), array_agg(time), array_agg(start), array_agg(number)
+                FROM ({select}) r""".encode(),
+            params,
+        )
+        found = [cursor.pgresult.get_value(0, place) or bytes(HEAD) for place in range(5)] if cursor.pgresult else []
+    ids, streams, times, starts = (np.frombuffer(each, WHOLE, -1, HEAD)["value"].astype(np.int64) for each in found[:4])
+    values = np.frombuffer(found[4], REAL, -1, HEAD)["value"].astype(np.float64)
+    return Arrived(ids, streams, times + EPOCH, starts + EPOCH, values)
 
 
 EARLIEST, LATEST = -62_135_596_800_000_000, 253_402_300_799_000_000
