@@ -32,7 +32,7 @@ from hostile.hostile_kit import (
     Owned,
     certificate,
 )
-from hostile.sensed import SENSED
+from hostile.sensed import SENSED, TRIAL
 from sharing.sharing_kit import wish
 
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
@@ -87,7 +87,10 @@ LISTS = {
 }  # fmt: skip
 """Any account gets its own part, and not a line of another's."""
 
-PARTS = {"GET /api/quality/scores"}
+PARTS = {
+    "GET /api/quality/scores", "GET /api/sensing/events", "GET /api/sensing/events/changes", "GET /api/sensing/events/stream",
+    "GET /api/sensing/events/webhooks", "GET /api/sensing/rules", "POST /api/sensing/rules/{rule}/trial",
+}  # fmt: skip
 """Whoever has the right gets his own organisation's part, and not a line of another's."""
 
 MAY: Mapping[str, tuple[str, ...]] = {
@@ -113,6 +116,7 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "DELETE /api/catalogue/resources/{resource}/following": DATA,
     "POST /api/catalogue/demands": DATA,
     "POST /api/catalogue/reports": ("data_officer",),
+    "POST /api/sensing/events/webhooks": ("data_officer",),
     "GET /api/operation/health": ("system_admin",),
     "GET /api/operation/jobs": ("system_admin",),
     "GET /api/operation/versions": ("system_admin",),
@@ -209,6 +213,10 @@ BODIES: Mapping[str, Any] = {
     "Batch": BATCH,
     "RecordAsked": {"dataset": "resident", "key": ["kilo1"]},
     "Clearance": {"public": False},
+    "Act": {"reason": "because"},
+    "From": {"since": 0},
+    "NewEventWebhook": {"url": "https://x.example/"},
+    "Trial": TRIAL,
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

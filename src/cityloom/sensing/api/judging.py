@@ -4,6 +4,7 @@ Values of a Datastream are judged by their time. What comes late, from before th
 neighbours of then (`api.late`). Several values of one moment: the first that came counts. What is from the future is not judged.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
@@ -37,6 +38,8 @@ TOPICS = [ObservationsArrived.topic, EntityChanged.topic]
 BATCHES = 200
 ROWS = 150_000
 """Observations that are judged at once."""
+LONGEST = 10.0
+"""Seconds of one call: a worker that is to stop does not wait for a backlog."""
 AHEAD = timedelta(hours=1)
 """What claims to be later than that after it was received is not judged."""
 LOOKED_AT = {Kind.things, Kind.datastreams, Kind.multi_datastreams, Kind.observed_properties, Kind.locations}
@@ -47,9 +50,9 @@ States = dict[str, tuple[str, State]]
 
 
 def follow(ctx: Context) -> int:
-    """Judge all that arrived; how many Observations. As the platform; safe to run twice, or by two at once."""
-    count = 0
-    while (found := step(ctx)) is not None:
+    """Judge what arrived, for some seconds; how many Observations. As the platform; safe to run twice, or by two at once."""
+    count, begun = 0, time.monotonic()
+    while time.monotonic() - begun < LONGEST and (found := step(ctx)) is not None:
         count += found
     return count
 

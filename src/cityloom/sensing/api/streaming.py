@@ -88,7 +88,7 @@ def begin(ctx: Context, last_event_id: str, since: int | None) -> int:
 async def follow(ctx: Context, after: int, severity: Severity, seconds: float) -> AsyncIterator[bytes]:
     """The bytes of the stream."""
     pulse = _pulses.setdefault(ctx.parts.db, Pulse(ctx))
-    ends = time.monotonic() + seconds
+    ends = time.monotonic() + min(seconds, LONGEST)
     pulse.listeners += 1
     try:
         yield b"retry: 2000\n\n"
