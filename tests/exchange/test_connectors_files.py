@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cityloom.exchange.connectors import addresses
 from cityloom.exchange.connectors import fetch as connectors
 from cityloom.exchange.connectors.sources import Bounds, Fetched, Sftp, SourceSpec, Web
+from cityloom.kernel import reach
 from cityloom.kernel.clock import FixedClock
 from cityloom.kernel.errors import Invalid, NotFound, Problem, Refused, TooLarge, Unavailable
 
@@ -183,7 +183,7 @@ def test_the_administrator_may_allow_a_host_or_a_network(site: Site, tmp_path: P
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert addresses.is_public(ip_address(address)) is public
+    assert reach.is_public(ip_address(address)) is public
 
 
 def test_web_faults_are_told_and_leave_nothing(site: Site, tmp_path: Path) -> None:

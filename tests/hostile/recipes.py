@@ -33,7 +33,7 @@ from hostile.hostile_kit import (
     Owned,
     certificate,
 )
-from hostile.sensed import DEVICE, PUSHED, SENSED, SHEET
+from hostile.sensed import DEVICE, PUSHED, SENSED, SHEET, TRIAL
 from sharing.sharing_kit import wish
 
 ADMINISTRATORS = ("system_admin", "security_admin", "audit_admin")
@@ -93,6 +93,8 @@ LISTS = {
 PARTS = {
     "GET /api/quality/scores", "GET /api/sensing/devices", "POST /api/sensing/devices/import", "GET /api/sensing/quarantine",
     "GET /api/sensing/coverage", "GET /api/sensing/aggregates",
+    "GET /api/sensing/events", "GET /api/sensing/events/changes", "GET /api/sensing/events/stream",
+    "GET /api/sensing/events/webhooks", "GET /api/sensing/rules", "POST /api/sensing/rules/{rule}/trial",
 }  # fmt: skip
 """Whoever has the right gets his own organisation's part, and not a line of another's."""
 
@@ -121,6 +123,7 @@ MAY: Mapping[str, tuple[str, ...]] = {
     "POST /api/catalogue/reports": ("data_officer",),
     "POST /api/sensing/push/{mapping}": ("data_officer", "steward"),
     "POST /api/sensing/push-keys/{mapping}": ("data_officer", "steward"),
+    "POST /api/sensing/events/webhooks": ("data_officer",),
     "GET /api/operation/health": ("system_admin",),
     "GET /api/operation/jobs": ("system_admin",),
     "GET /api/operation/versions": ("system_admin",),
@@ -225,6 +228,10 @@ BODIES: Mapping[str, Any] = {
     "DeviceChange": {"firmware": "2"},
     "SecretWish": {"protocol": "hj212", "number": "51A1"},
     "NoteWish": {"note": "n"},
+    "Act": {"reason": "because"},
+    "From": {"since": 0},
+    "NewEventWebhook": {"url": "https://x.example/"},
+    "Trial": TRIAL,
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

@@ -1,9 +1,15 @@
 """Devices of civil, which everybody tries who has no business with them."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
+from cityloom.sensing.api import telling
 from cityloom.sensing.api import upkeep as sensing
+from cityloom.sensing.store import happened
+from cityloom.sensing.store.happened import EventRow
 from sharing.sharing_kit import Town
 
 SENSED = b'{"name": "kilo station", "description": "kilo"}'
@@ -19,6 +25,37 @@ STATION = {
         "ObservedProperty": {"name": "kilo", "description": "kilo", "definition": "kilo"},
     }],
 }  # fmt: skip
+
+TRIAL = {
+    "since": "2026-03-01T00:00:00Z", "until": "2026-03-02T00:00:00Z",
+    "rule": {
+        "title": {"en": "t", "zh": "t"}, "source": "ours", "severity": "red", "watch": {"properties": ["kilo"]},
+        "when": {"kind": "threshold", "above": 0},
+    },
+}  # fmt: skip
+
+
+def happen(town: Town, headers: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """An event of civil, as a rule would make it, and where its events are sent to."""
+    at, text = datetime(2026, 3, 1, tzinfo=UTC), "kilo"
+    row = EventRow(
+        0, text, text, '{"en": "kilo", "zh": "kilo"}', "red", 1, False, "civil", [], "datastream:1", None, None, text, text, [text],
+        None, None, text, at, at, at, 1.0, at, 1, [1], [], False, "open", None, "", "", "", None, "", "",
+    )  # fmt: skip
+    with town.platform.begin() as tx:
+        [id] = happened.new_ids(tx, 1)
+        row = msgspec.structs.replace(row, id=id)
+        happened.add(tx, [row])
+        telling.tell(town.platform, tx, [telling.Told("opened", at, row)])
+    url = {"url": "https://kilo.example/"}
+    hooks = [
+        town.client.post("/api/sensing/events/webhooks", json=url, headers=dict(headers)).json()["id"] for _ in range(2)
+    ]
+    path = "/api/sensing/events/webhooks/{id}"
+    return {
+        ("events", "id"): str(id), ("rules", "rule"): "kilo", (f"DELETE {path}", "{id}"): hooks[0],
+        (f"POST {path}/replay", "{id}"): hooks[1],
+    }  # fmt: skip
 
 
 TYPE = """
@@ -80,4 +117,4 @@ def sense(town: Town, headers: Mapping[str, str]) -> dict[tuple[str, str], str]:
     found["secrets", "protocol"], found["{protocol}", "number"] = "hj212", "51A1"
     found["push", "mapping"] = found["push-keys", "mapping"] = "pushes"
     sensing.make_days(town.platform)
-    return found
+    return found | happen(town, headers)

@@ -1,6 +1,6 @@
 """Two departments with devices behind the SensorThings door, in this process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -66,9 +66,16 @@ def station(name: str = "station", **more: Any) -> dict[str, Any]:
 class Door:
     """The door as a program of one organisation."""
 
-    def __init__(self, client: "TestClient[Any]", parts: Parts, organisation: str, root: str = "/v1.1") -> None:
+    def __init__(
+        self,
+        client: "TestClient[Any]",
+        parts: Parts,
+        organisation: str,
+        root: str = "/v1.1",
+        rights: Sequence[str] = RIGHTS,
+    ) -> None:
         self.client, self.parts, self.organisation, self.root = client, parts, organisation, root
-        self.made = services.issue(platform_context(parts, "test"), organisation, RIGHTS)
+        self.made = services.issue(platform_context(parts, "test"), organisation, rights)
         self.headers = {"authorization": f"Bearer {self.made.secret}", "accept-language": "en"}
 
     def send(self, method: str, path: str, body: Any = None, **how: Any) -> Any:

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from cityloom.identity.api import accounts
+from cityloom.kernel import retrying
 from cityloom.kernel.audit.keys import Signature
 from cityloom.kernel.context import Context
 from cityloom.kernel.errors import Invalid, Unavailable
 from cityloom.sharing import connectors
 from cityloom.sharing.api import webhooks
-from cityloom.sharing.rules import pushes
 from sharing.sharing_kit import ROWS, Town
 
 HEAD = ROWS.splitlines()[0]
@@ -214,7 +214,7 @@ def test_one_that_was_stopped_while_it_was_sent_is_not_held(
     town.civil.deliver("d1", ROWS)
     town.grant()
     made = subscribe(town, subscriber.url)
-    monkeypatch.setattr(pushes, "MOST_TRIES", 1)
+    monkeypatch.setattr(retrying, "MOST_TRIES", 1)
 
     def stops(*_: object) -> str:
         path = f"/api/sharing/grants/r1/webhooks/{made['id']}"

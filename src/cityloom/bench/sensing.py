@@ -26,13 +26,26 @@ ROWS, STREAMS_OF_BATCH, CLIENTS = 10_000, 500, 2
 SECONDS = 600
 ROUNDS = 60
 START = datetime(2026, 3, 1, tzinfo=UTC)
+MINUTE = f"{START:%Y-%m-%dT%H:%M}"
+"""Of all values of a body; each body that is sent has the next one."""
 LAST = "Observations($orderby=phenomenonTime desc;$top=1;$select=result,phenomenonTime)"
 
 
+RULES = {
+    "high": "severity: red, when: {kind: threshold, above: 80, until: 70}",
+    "swing": "severity: blue, when: {kind: rate, rises: 50, over: PT1M}",
+    "still": "severity: notice, when: {kind: constant, lasting: PT1H, least: 10}",
+    "silent": "severity: notice, when: {kind: missing, after: PT6H}",
+}
+"""Rules that watch every Datastream."""
+
+
 @contextmanager
-def devices(streams: int, talk: town.Talk) -> Iterator[tuple[City, httpx.Client]]:
+def devices(streams: int, talk: town.Talk, rules: Mapping[str, str] = {}) -> Iterator[tuple[City, httpx.Client]]:
     """A city with so many Datastreams, five a Thing, in districts; and a client of its door."""
-    with town.town(talk) as city:
+    head = "title: {en: rule, zh: 规则}, source: ours, watch: {properties: [t]}"
+    files = {f"sensing/rules/{name}.yaml": f"{{{head}, {text}}}" for name, text in rules.items()}
+    with town.town(talk, files) as city:
         parts = app.open_parts(city.settings)
         headers = {"authorization": f"Bearer {town.token(parts, 'keeper', RIGHTS)}"}
         app.close_parts(parts)
@@ -45,9 +58,10 @@ def devices(streams: int, talk: town.Talk) -> Iterator[tuple[City, httpx.Client]
 
 
 def ingest(quick: bool, talk: town.Talk) -> None:
-    """Bodies of CreateObservations from two clients, one after the other; `quick` for a twentieth of the time."""
+    """Bodies of CreateObservations from two clients, one after the other, while rules judge every value; `quick` for a
+    twentieth of the time. In each body one Datastream has something to tell."""
     seconds = SECONDS // (20 if quick else 1)
-    with devices(STREAMS // 100, talk) as (city, http):
+    with devices(STREAMS // 100, talk, RULES) as (city, http):
         bodies = [_body(number * STREAMS_OF_BATCH, ROWS) for number in range(8)]
         http.post("/v1.1/CreateObservations", content=bodies[0]).raise_for_status()
         memory, latencies = Memory(), list[float]()
@@ -62,21 +76,55 @@ def ingest(quick: bool, talk: town.Talk) -> None:
             for client in clients:
                 client.join()
             took = time.perf_counter() - started
+            behind = _judged(city)
         taken = len(latencies) * ROWS
         counted = http.get("/v1.1/Observations?$count=true&$top=0").json()["@iot.count"]
         if counted != taken + ROWS:
             raise AssertionError(f"{taken + ROWS} sent and {counted} kept")
+        found = {rule: _count(city, f"SELECT count(*) FROM sensing.events WHERE rule = '{rule}'") for rule in RULES}
+        told = len(latencies) + 1
+        if found != {"high": told, "swing": told, "still": 0, "silent": 0}:
+            raise AssertionError(f"{told} bodies with an event of two rules each made {found}")
         plain = _plain(city)
     rate = taken / took
     show(
         Line(
-            bench="ingest", item=f"dataArray of {ROWS:,} rows, committed, {CLIENTS} clients", rows=taken,
+            bench="ingest", item=f"dataArray of {ROWS:,} rows, committed, {CLIENTS} clients, {len(RULES)} rules on", rows=taken,
             seconds=round(took, 2), rate=round(rate), p50_ms=round(percentile(latencies, 0.5), 1),
             p95_ms=round(percentile(latencies, 0.95), 1), peak_mib=memory.peak,
             baseline=f"plain COPY of ready rows into a table with one index, {round(plain):,}/s", ratio=round(plain / rate, 2),
             target=">= 60000/s", met=rate >= 60_000,
         )
     )  # fmt: skip
+    judged = taken / (took + behind)
+    show(
+        Line(
+            bench="ingest", item=f"every value judged by {len(RULES)} rules, {2 * told} events; {behind:.1f} s behind at the end",
+            rows=taken, seconds=round(took + behind, 2), rate=round(judged), peak_mib=memory.peak, target=">= 60000/s",
+            met=judged >= 60_000,
+        )
+    )  # fmt: skip
+
+
+def _judged(city: City) -> float:
+    """Seconds until the rules have had all that was taken."""
+    started = time.perf_counter()
+    while _count(city, WAITING):
+        if time.perf_counter() - started > 300:
+            raise AssertionError("the rules do not come to an end")
+        time.sleep(0.1)
+    return time.perf_counter() - started
+
+
+def _count(city: City, statement: str) -> int:
+    with psycopg.connect(app.admin_url(city.settings)) as connection:
+        row = connection.execute(statement.encode()).fetchone()
+    return int(row[0]) if row else 0
+
+
+WAITING = """
+    SELECT count(*) FROM kernel.outbox o WHERE topic = 'sensing.observations_arrived' AND NOT EXISTS (
+      SELECT FROM kernel.outbox_cursor c WHERE c.listener = 'sensing.rules' AND (c.transaction_id, c.id) >= (o.transaction_id, o.id))"""
 
 
 def _body(first: int, rows: int) -> bytes:
@@ -85,7 +133,7 @@ def _body(first: int, rows: int) -> bytes:
     groups = [
         {
             "Datastream": {"@iot.id": first + number + 1}, "components": ["phenomenonTime", "result"],
-            "dataArray": [[(START + timedelta(seconds=row)).isoformat().replace("+00:00", "Z"), 20 + row / 8] for row in range(each)],
+            "dataArray": [[f"{MINUTE}:{row:02}Z", 90 if not number and row == each // 2 else 20 + row / 8] for row in range(each)],
         }
         for number in range(STREAMS_OF_BATCH)
     ]  # fmt: skip
@@ -95,7 +143,9 @@ def _body(first: int, rows: int) -> bytes:
 def _send(http: httpx.Client, bodies: list[bytes], end: float, latencies: list[float]) -> None:
     number = 0
     while (begun := time.perf_counter()) < end:
-        answer = http.post("/v1.1/CreateObservations", content=bodies[number % len(bodies)])
+        minute = START + timedelta(minutes=1 + number // len(bodies))
+        body = bodies[number % len(bodies)].replace(MINUTE.encode(), f"{minute:%Y-%m-%dT%H:%M}".encode())
+        answer = http.post("/v1.1/CreateObservations", content=body)
         if answer.status_code != 201 or b"error" in answer.content:
             raise AssertionError(answer.text[:500])
         latencies.append((time.perf_counter() - begun) * 1000)

@@ -1,6 +1,6 @@
 """Gauges of what every module stands on: disks, queue, events, deadlines, audit log, clock, calendar, backups."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -106,20 +106,26 @@ def outbox(listeners: Callable[[], Iterable[Listener]]) -> Gauge:
 
     def read(ctx: Context) -> Reading:
         with ctx.begin() as tx:
-            found = [_unheard(tx, each) for each in listeners()]
+            found = [_unheard(tx, each.name, each.topics) for each in listeners()]
         behind = [each for each in found if each is not None and each.at is not None]
         return waiting(ctx, min(behind, key=lambda each: each.at or ctx.clock.now(), default=None))
 
     return Gauge("outbox", Text("Oldest event that was not heard", "最久未处理的事件"), "seconds", 120, 900, read)
 
 
-def _unheard(tx: Transaction, listener: Listener) -> Oldest | None:
+def unheard(ctx: Context, reader: str, topics: Sequence[str]) -> Reading:
+    """The oldest event that a reader with a cursor of its own has not had."""
+    with ctx.begin() as tx:
+        return waiting(ctx, _unheard(tx, reader, topics))
+
+
+def _unheard(tx: Transaction, listener: str, topics: Sequence[str]) -> Oldest | None:
     return tx.first(
         Oldest,
         """SELECT o.recorded_at AS at, c.listener AS subject FROM kernel.outbox_cursor c
            JOIN kernel.outbox o ON (o.transaction_id, o.id) > (c.transaction_id, c.id) AND o.topic = ANY(%s)
            WHERE c.listener = %s ORDER BY o.transaction_id, o.id LIMIT 1""",
-        [list(listener.topics), listener.name],
+        [list(topics), listener],
     )
 
 

@@ -25,3 +25,15 @@ class ObservationsArrived(Event, frozen=True):
     keeper: str
     received: str
     """When, in ISO 8601; it names the day's partition."""
+
+
+class EventChanged(Event, frozen=True):
+    """Something was told of an event that a rule found: it opened, became worse, was seen to or closed."""
+
+    topic: ClassVar[str] = "sensing.event_changed"
+    sequence: int
+    event: int
+    change: str
+    rule: str
+    severity: str
+    keeper: str

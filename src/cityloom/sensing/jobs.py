@@ -1,7 +1,7 @@
 """Timed work of sensing; safe to run twice."""
 
 from cityloom.kernel.context import Context
-from cityloom.sensing.api import health, keeping, upkeep
+from cityloom.sensing.api import health, judging, keeping, sending, silence, upkeep
 
 
 def make_days(ctx: Context) -> None:
@@ -27,3 +27,18 @@ def keep_history(ctx: Context) -> None:
 def write_corrections(ctx: Context) -> None:
     """Write into the lake what was changed or removed of it."""
     keeping.write_corrections(ctx)
+
+
+def judge(ctx: Context) -> None:
+    """Judge what arrived by the rules of the packs."""
+    judging.follow(ctx)
+
+
+def silent(ctx: Context) -> None:
+    """Look for Datastreams of which nothing comes."""
+    silence.look(ctx)
+
+
+def push_events(ctx: Context) -> None:
+    """Send what was told of events to those who subscribed."""
+    sending.push(ctx)

@@ -8,7 +8,7 @@ from cityloom.sensing import jobs, routes, spec
 from cityloom.sensing.api import gauges
 from cityloom.sensing.gateways import serve
 from cityloom.sensing.gateways.mqtt import serve as mqtt
-from cityloom.sensing.spec import mappings, retention, stations
+from cityloom.sensing.spec import mappings, retention, rules, stations
 
 
 def check(packs: Packs) -> None:
@@ -17,6 +17,7 @@ def check(packs: Packs) -> None:
     stations.read(packs)
     retention.retention(packs)
     mappings.mappings(packs)
+    rules.rules(packs)
 
 
 MODULE = Module(
@@ -28,6 +29,9 @@ MODULE = Module(
         Job("forget_frames", jobs.forget_frames, timedelta(hours=1)),
         Job("keep_history", jobs.keep_history, timedelta(minutes=10)),
         Job("write_corrections", jobs.write_corrections, timedelta(minutes=1)),
+        Job("judge", jobs.judge, timedelta(seconds=0.5)),
+        Job("silent", jobs.silent, timedelta(seconds=30)),
+        Job("push_events", jobs.push_events, timedelta(seconds=2)),
     ),
     gauges=gauges.GAUGES,
     processes=(

@@ -1,94 +1,24 @@
-"""Sends a page to a subscriber's address, which must be one that may be reached from here."""
+"""Sends a page to a subscriber's address (`kernel.posting`)."""
 
-import asyncio
-import ipaddress
-import ssl
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from functools import cache
+from collections.abc import Sequence
 
-import httpx
+from cityloom.kernel import posting
+from cityloom.kernel.errors import Invalid
 
-from cityloom.exchange.api import addresses
-from cityloom.kernel import log
-from cityloom.kernel.errors import Invalid, Problem
-
-logger = log.logger("sharing")
-
-PATIENCE = httpx.Timeout(10, connect=5)
 UNREACHABLE = "sharing.webhook_unreachable"
-LONGEST = 15
+LONGEST = posting.LONGEST
 """Seconds of a send in all, however slowly the receiver drips."""
 
 
 def send(url: str, body: bytes, headers: dict[str, str], allowed: Sequence[str]) -> str:
-    """Post the body; "" when it was taken (2xx), else why not. No redirect is followed.
-
-    The checked address itself is connected to, and has to prove the host's name: a name that says something else a
-    moment later leads nowhere. Whether a name is known, an address private, a port closed or its owner silent is told
-    to the operator's log alone: to who chose the address it is all `sharing.webhook_unreachable`, or it could be used
-    to look around in the network.
-    """
-    begun = time.monotonic()
+    """Post the body; "" when it was taken (2xx), else why not."""
     try:
-        target = httpx.URL(url)
-        port = target.port or (443 if target.scheme == "https" else 80)
-        address = addresses.resolve(target.raw_host.decode("ascii"), port, allowed)
-        status = asyncio.run(_post(target, address, body, headers, LONGEST - (time.monotonic() - begun)))
-    except (Problem, httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        kind = error.code if isinstance(error, Problem) else type(error).__name__
-        logger.warning("push_unreachable", url=url[:200], kind=kind)
+        return posting.send(url, body, headers, allowed, LONGEST)
+    except posting.Unreachable:
         return UNREACHABLE
-    return "" if 200 <= status < 300 else f"HTTP {status}"
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """Who is believed about addresses: read once, since that takes longer than sending."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
-async def _post(target: httpx.URL, address: str, body: bytes, headers: dict[str, str], seconds: float) -> int:
-    told = {**headers, "Host": target.netloc.decode("ascii"), "User-Agent": "CityLoom"}
-    async with asyncio.timeout(seconds):
-        # no proxy, .netrc or certificate folder of the process's environment
-        async with httpx.AsyncClient(
-            verify=_trusted(), trust_env=False, follow_redirects=False, timeout=PATIENCE
-        ) as client:
-            request = client.build_request(
-                "POST", target.copy_with(host=address), content=body, headers=told,
-                extensions={"sni_hostname": target.raw_host.decode("ascii")},
-            )  # fmt: skip
-            answer = await client.send(request, stream=True)  # what it says besides its status is not read
-            await answer.aclose()
-    return answer.status_code
 
 
 def check_url(text: str, allowed: Sequence[str]) -> None:
     """Raises Invalid `sharing.webhook_url` for what is no https address, or http to a host that is itself allowed."""
-    try:
-        url = httpx.URL(text)  # as it is read when it is sent to
-        host = url.host
-    except (httpx.InvalidURL, ValueError):
-        raise Invalid("sharing.webhook_url", url=text[:200]) from None
-    fits = url.scheme == "https" or (url.scheme == "http" and _named(host, allowed))
-    if not fits or not host or url.userinfo or (url.port is not None and not 0 < url.port < 65_536):
+    if not posting.fits(text, allowed):
         raise Invalid("sharing.webhook_url", url=text[:200])
-
-
-def _named(host: str, allowed: Sequence[str]) -> bool:
-    """Whether the operator allows this very host, or a network that the address lies in."""
-    if host.lower().rstrip(".") in {name.lower() for name in allowed}:
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return any(address in network for network in _networks(allowed))
-
-
-def _networks(allowed: Sequence[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    for text in allowed:
-        with suppress(ValueError):  # a host name
-            yield ipaddress.ip_network(text)

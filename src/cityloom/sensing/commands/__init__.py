@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cityloom.sensing.commands import broker, devices, simulating
+from cityloom.sensing.commands import broker, devices, events, simulating
 from cityloom.terminal import HERE, Token, Url, opened, show
 
-app = typer.Typer(help="Devices and their gateways, and what the city senses.", no_args_is_help=True)
+app = typer.Typer(help="Devices and their gateways, what the city senses, and the events in it.", no_args_is_help=True)
 app.add_typer(devices.app, name="device")
+app.add_typer(events.events, name="events")
+app.add_typer(events.rules, name="rules")
 app.command()(simulating.simulate)
 app.command()(broker.broker)
 app.command()(broker.push_key)

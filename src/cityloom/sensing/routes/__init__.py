@@ -12,7 +12,7 @@ from cityloom.kernel.errors import Problem, Unauthorised
 from cityloom.sensing.api import aggregating, batching, bulk, clearing, entering, serving
 from cityloom.sensing.api.serving import Asking
 from cityloom.sensing.contracts import Answer, Body, Clearance, Door
-from cityloom.sensing.routes import aggregates, devices, pushing
+from cityloom.sensing.routes import aggregates, devices, events, pushing
 
 AnyRequest = Request[Any, Any, Any]
 TAGS = ["sensing"]
@@ -112,4 +112,5 @@ ROUTES = (
     *devices.ROUTES,
     *aggregates.ROUTES,
     *pushing.ROUTES,
+    *events.ROUTES,
 )

@@ -4,7 +4,6 @@ A page that is not taken is sent again after pauses that double. Given up at las
 subscription is held: nothing after it is sent before its holder asks for a replay, so no change is ever skipped.
 """
 
-import base64
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
@@ -14,7 +13,7 @@ import msgspec
 
 from cityloom.exchange.api import excerpts
 from cityloom.identity.api import accounts
-from cityloom.kernel import log
+from cityloom.kernel import log, posting, retrying
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
@@ -22,7 +21,6 @@ from cityloom.kernel.errors import Conflict, Gone, NotFound, Problem, Refused
 from cityloom.sharing import connectors
 from cityloom.sharing.api import grants, parties, reading
 from cityloom.sharing.contracts import NewWebhook, Pushed, Webhook
-from cityloom.sharing.rules import pushes
 from cityloom.sharing.store import grants as grant_store
 from cityloom.sharing.store import webhooks as store
 from cityloom.sharing.store.webhooks import WebhookRow
@@ -166,13 +164,13 @@ def _page(ctx: Context, row: WebhookRow) -> WebhookRow | None:
 
 def _send(ctx: Context, row: WebhookRow, body: bytes) -> str:
     connectors.check_url(row.url, _allowed(ctx))  # what the operator allows may have changed
-    return connectors.send(row.url, body, _headers(ctx, body), _allowed(ctx))
+    return connectors.send(row.url, body, posting.signed(ctx.parts.signer, body), _allowed(ctx))
 
 
 def _missed(ctx: Context, tx: Transaction, row: WebhookRow, error: str) -> None:
     failures, now = row.failures + 1, ctx.clock.now()
-    ours = store.failed(tx, row, failures, error, now + pushes.pause(failures))
-    if ours and failures >= pushes.MOST_TRIES:
+    ours = store.failed(tx, row, failures, error, now + retrying.pause(failures))
+    if ours and failures >= retrying.MOST_TRIES:
         store.bury(tx, row, failures, error, now)
         store.set_state(tx, row.id, "held", error)
 
@@ -202,15 +200,6 @@ def _body(ctx: Context, row: WebhookRow) -> tuple[bytes, int, bool]:
         since=row.cursor, upto=upto, sent_at=ctx.clock.now(), rows=rows,
     )  # fmt: skip
     return msgspec.json.encode(pushed), upto, bool(rows)
-
-
-def _headers(ctx: Context, body: bytes) -> dict[str, str]:
-    signed = ctx.parts.signer.sign(body)
-    value = base64.b64encode(signed.value).decode()
-    return {
-        "Content-Type": "application/json",
-        "X-CityLoom-Signature": f'algorithm="{signed.algorithm}", key="{signed.key_id}", value="{value}"',
-    }
 
 
 def _allowed(ctx: Context) -> tuple[str, ...]:
