@@ -49,7 +49,7 @@ OPEN = {
 DEFINERS = {
     "kernel.scope_part", "kernel.audit_append", "kernel.audit_seal", "lake.refuse_late_commit", "sensing.make_day",
     "sensing.own_rows", "sensing.take_ids", "sensing.days", "sensing.drop_day", "sensing.note_gone", "sensing.note_touched",
-    "sensing.seal_day",
+    "sensing.seal_day", "sensing.make_frames_day", "sensing.drop_frames", "sensing.last_change", "sensing.sum_up",
 }  # fmt: skip
 """Functions that run with their owner's rights. Whoever adds one proves here what it lets a scope do."""
 

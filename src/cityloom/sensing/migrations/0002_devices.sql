@@ -151,8 +151,8 @@ DECLARE
     size bigint;
     gone int := 0;
 BEGIN
-    IF day > current_date THEN
-        RAISE EXCEPTION 'frames of the future';
+    IF kernel.organisation() IS DISTINCT FROM '*' OR day > current_date THEN
+        RAISE EXCEPTION 'only the platform drops frames, and none of the future' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT COALESCE(sum(pg_total_relation_size(i.inhrelid)), 0) INTO size FROM pg_inherits i
         WHERE i.inhparent = 'sensing.frames'::regclass;
