@@ -148,8 +148,9 @@ TAKEN = {
 QUERY: Mapping[str, Any] = {
     "reason": "none", "since": 0, "by": ["district"], "case": "c-1", "day": "2026-03-02", "first": 1, "second": 1,
     "level": "city", "account": "kilo.chen", "position": 0, "number": "r-1", "effective_on": "2027-01-01", **PERIOD,
+    "GET /api/sensing/aggregates by": "day",
 }  # fmt: skip
-"""What is asked for beside the address, by name; `account` is no must and still the way to another's tokens."""
+"""What is asked for beside the address, by name, or by operation and name; `account` is no must and still the way to another's tokens."""
 
 
 def moves_of(act: type[msgspec.Struct]) -> Any:
@@ -310,7 +311,9 @@ def _query(route: str, path: str, handler: HTTPRouteHandler) -> dict[str, Any]:
     for name, parameter in handler.parsed_fn_signature.parameters.items():
         if name in ("request", "data", "state", "body") or f"{{{name}}}" in path:
             continue
-        if name in QUERY:
+        if f"{route} {name}" in QUERY:
+            found[name] = QUERY[f"{route} {name}"]
+        elif name in QUERY:
             found[name] = QUERY[name]
         elif not parameter.has_default:
             raise LookupError(f"no value for the parameter {name} of {route}")

@@ -131,7 +131,7 @@ def test_nothing_is_lost_and_nothing_kept_twice_when_a_worker_is_killed(town: Ci
 def test_mosquitto_knows_the_devices_by_the_files_that_are_written(town: City, tmp_path: Path) -> None:
     number = "mos-1"
     _, secret, streams = device(town.civil, number)
-    device(town.civil, "mos:2")
+    _, _, others = device(town.civil, "mos:2")
     with_own = registered(
         town.civil, protocol="mqtt", number="mos-3", station="micro_air_station", secret="chosen by hand 1"
     )
@@ -159,7 +159,7 @@ def test_mosquitto_knows_the_devices_by_the_files_that_are_written(town: City, t
             client.send(f"devices/{number}/up", UP)
             client.send(f"v1.1/Datastreams({streams['o3']})/Observations", {"result": 80})
             assert client.send("devices/mos-3/up", UP).value == 0x87
-            assert client.send("v1.1/Datastreams(1)/Observations", {"result": 1}).value == 0x87
+            assert client.send(f"v1.1/Datastreams({others['o3']})/Observations", {"result": 1}).value == 0x87
             client.send(f"devices/{number}/up", b"{")
         until(lambda: strays(town.civil)[:1] == ["payload_not_json"])
     assert results(town, streams["o3"]) == {80: 1}
