@@ -232,7 +232,7 @@ BODIES: Mapping[str, Any] = {
     "Act": {"reason": "because"},
     "From": {"since": 0},
     "NewEventWebhook": {"url": "https://x.example/"},
-    "Trial": TRIAL,
+    "RuleTrial": TRIAL,
     "NewWebhook": {"url": "https://x.example/", "case": "c-1"},
 }
 """Bodies in JSON by the name of the struct that they are read into."""

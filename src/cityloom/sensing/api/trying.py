@@ -12,7 +12,7 @@ from cityloom.kernel.db import Transaction
 from cityloom.kernel.errors import Invalid, NotFound, TooLarge
 from cityloom.sensing.api import measuring, meeting, serving, telling
 from cityloom.sensing.api.registry import MOST, Registry, rules, some
-from cityloom.sensing.contracts.events import Severity, Trial, TrialReport, Tried
+from cityloom.sensing.contracts.events import RuleTrial, Severity, TrialReport, Tried
 from cityloom.sensing.rules import columns, machine, series
 from cityloom.sensing.rules import meeting as meetings
 from cityloom.sensing.rules.machine import Episode
@@ -31,7 +31,7 @@ EVENTS = 1_000
 """That are told."""
 
 
-def attempt(ctx: Context, name: str, trial: Trial) -> TrialReport:
+def attempt(ctx: Context, name: str, trial: RuleTrial) -> TrialReport:
     """Right `sensing.read`. Raises NotFound `sensing.rule_unknown`, Invalid `sensing.rule_wrong`, `sensing.trial_times`,
     TooLarge `sensing.trial_large`."""
     ctx.require("sensing.read", serving.resource(ctx))
@@ -48,7 +48,7 @@ def attempt(ctx: Context, name: str, trial: Trial) -> TrialReport:
     return _report(rule, found.streams, found.count, found.tried())
 
 
-def _rule(ctx: Context, name: str, trial: Trial) -> Named:
+def _rule(ctx: Context, name: str, trial: RuleTrial) -> Named:
     if trial.rule:
         try:
             return spec.named(name, trial.rule, Path(name))

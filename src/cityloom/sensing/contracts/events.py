@@ -92,7 +92,7 @@ class RuleShown(msgspec.Struct, frozen=True):
     """Open events that the reader sees."""
 
 
-class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RuleTrial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which past a rule is tried on; `rule` may be another wording of it, as in its file (JSON)."""
 
     since: datetime

@@ -19,8 +19,8 @@ from cityloom.sensing.contracts.events import (
     EventWebhook,
     NewEventWebhook,
     RuleShown,
+    RuleTrial,
     Severity,
-    Trial,
     TrialReport,
 )
 from cityloom.sensing.store.happened import Wanted
@@ -124,7 +124,7 @@ def list_rules(request: AnyRequest) -> list[RuleShown]:
     status_code=200,
     sync_to_thread=True,
 )
-def post_trial(request: AnyRequest, rule: FromPath[str], data: JSONBody[Trial]) -> TrialReport:
+def post_trial(request: AnyRequest, rule: FromPath[str], data: JSONBody[RuleTrial]) -> TrialReport:
     """Which events it, or another wording of it, would have made of the caller's own observations. Nothing is kept."""
     return trying.attempt(identity.open_context(request), rule, data)
 
