@@ -200,8 +200,8 @@ def test_a_record_is_opened_for_a_purpose_and_the_purpose_ends(
     town: Town, office: Office, language: str, size: str
 ) -> None:
     words = {
-        "zh": ("开始查阅", "查询", "结束查阅", "查看历次记录", "查阅用途", "唯一数源"),
-        "en": ("Begin", "Open", "End", "Show the history", "What do you need it for?", "the one source"),
+        "zh": ("开始查阅", "查询", "结束查阅", "查看历次记录", "查阅用途", "唯一数源", "1980年5月19日"),
+        "en": ("Begin", "Open", "End", "Show the history", "What do you need it for?", "the one source", "19 May 1980"),
     }[language]
     desk = town.desk("civil", language, size)
     desk.page.emulate_media(color_scheme="dark" if size == "phone" else "light")
@@ -221,7 +221,7 @@ def test_a_record_is_opened_for_a_purpose_and_the_purpose_ends(
     assert "a9" not in page.url
     expect(page.get_by_text(words[5]).first).to_be_visible()
     page.get_by_role("button", name=words[3]).click()
-    expect(page.get_by_role("listitem").filter(has_text="1980-05-19").first).to_be_visible()
+    expect(page.get_by_role("listitem").filter(has_text=words[6]).first).to_be_visible()
     assert desk.faults() == []
     page.reload()  # it holds for the tab
     expect(page.get_by_role("heading", name="Anna Apple9")).to_be_visible()

@@ -39,7 +39,8 @@ def strategies(operation: APIOperation[Any, Any, Any, Any], owned: Owned, exampl
     """Right and wrong, on names of real things, and where there is time on others."""
     parts = operation.path.split("/")
     real = {
-        part.strip("{}"): owned.names[before, part.strip("{}")]
+        part.strip("{}"): owned.names.get((operation.label, part))
+        or owned.names.get((before, part.strip("{}")), "civil")
         for before, part in pairwise(parts)
         if part.startswith("{")
     }
