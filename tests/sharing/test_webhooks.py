@@ -242,7 +242,7 @@ def test_a_grant_has_only_so_many(town: Town) -> None:
 
 def test_a_round_sends_only_so_many_pages(town: Town, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhooks, "PAGE", 1)
-    monkeypatch.setattr(webhooks, "MOST_PAGES", 1)
+    monkeypatch.setattr(retrying, "MOST_PAGES", 1)
     town.civil.deliver("d1", ROWS)
     town.grant()
     subscribe(town, subscriber.url)

@@ -1,36 +1,23 @@
-"""Subscriptions to events that are pushed: in order, signed, again until they are taken.
+"""Subscriptions to events that are pushed, signed, in the rounds of `kernel.retrying`."""
 
-A page that is not taken is sent again after pauses that double. Given up at last it is a dead letter, and the subscription is
-held: nothing after it is sent before its owner asks for a replay, so no change is ever skipped.
-"""
-
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from uuid import uuid4
 
 import msgspec
 
 from cityloom.identity.api import accounts
-from cityloom.kernel import log, posting, retrying
+from cityloom.kernel import posting, retrying
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import Conflict, Invalid, NotFound, Problem, Refused
+from cityloom.kernel.errors import Conflict, Invalid, NotFound, Refused
 from cityloom.sensing.api import ingest
 from cityloom.sensing.contracts.events import SEVERITIES, EventWebhook, NewEventWebhook, PushedEvents
 from cityloom.sensing.store import happened as store
 from cityloom.sensing.store.happened import WebhookRow
 
-logger = log.logger("sensing")
-
 PAGE = 500
-AT_ONCE = 8
-QUIET = timedelta(seconds=2)
-"""Until one that had nothing new is looked at again."""
 MOST = 20
 """Webhooks of an organisation that are not stopped."""
-MOST_PAGES = 10
-"""Pages to one in a round."""
 UNREACHABLE = "sensing.webhook_unreachable"
 
 
@@ -66,7 +53,7 @@ def stop(ctx: Context, id: str) -> EventWebhook:
     _may(ctx)
     with ctx.begin() as tx:
         _known(tx, id)
-        store.set_webhook(tx, id, "stopped", "")
+        store.set_state(tx, id, "stopped", "")
         ctx.record(tx, "sensing.webhook_stopped", f"webhook:{id}")
     return _read(ctx, id)
 
@@ -108,49 +95,7 @@ def _read(ctx: Context, id: str) -> EventWebhook:
 
 def push(ctx: Context) -> None:
     """Send what is due. As the platform; safe to run twice: a page may then come twice, and says which it is."""
-    with ctx.begin() as tx:
-        due = store.due(tx, ctx.clock.now(), 10 * AT_ONCE)
-    if not due:
-        return
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sensing-push") as threads:
-        for row, failure in zip(due, threads.map(lambda each: _push(ctx, each), due), strict=True):
-            if failure is not None:
-                logger.warning("push_failed", webhook=row.id, kind=type(failure).__name__)
-
-
-def _push(ctx: Context, row: WebhookRow) -> Exception | None:
-    """One page, or several while there are more; a failure of ours is told and stops no other subscription."""
-    try:
-        for _ in range(MOST_PAGES):
-            after = _page(ctx, row)
-            if after is None:
-                break
-            row = after
-    except Exception as failure:  # noqa: BLE001 - told by the caller
-        return failure
-    return None
-
-
-def _page(ctx: Context, row: WebhookRow) -> WebhookRow | None:
-    """Send one page; the subscription as it is then, if there is more to send."""
-    now = ctx.clock.now()
-    try:
-        body, upto, sends = _body(ctx, row)
-        error = _send(ctx, row, body) if sends else ""
-    except (Refused, NotFound) as problem:  # its account is gone, or may not any more
-        with ctx.begin() as tx:
-            store.set_webhook(tx, row.id, "stopped", problem.code)
-        return None
-    except Exception as failure:  # noqa: BLE001 - kept with the webhook
-        upto, sends = row.cursor, False
-        error = failure.code if isinstance(failure, Problem) else type(failure).__name__
-        logger.warning("push_missed", webhook=row.id, kind=error)
-    with ctx.begin() as tx:
-        if error:
-            _missed(ctx, tx, row, error)
-            return None
-        ours = store.taken(tx, row, upto, sends, now, now if sends else now + QUIET)
-    return msgspec.structs.replace(row, cursor=upto, failures=0) if ours and sends else None
+    ROUNDS.push(ctx)
 
 
 def _send(ctx: Context, row: WebhookRow, body: bytes) -> str:
@@ -160,14 +105,6 @@ def _send(ctx: Context, row: WebhookRow, body: bytes) -> str:
         return posting.send(row.url, body, posting.signed(ctx.parts.signer, body), _allowed(ctx))
     except posting.Unreachable:
         return UNREACHABLE
-
-
-def _missed(ctx: Context, tx: Transaction, row: WebhookRow, error: str) -> None:
-    failures, now = row.failures + 1, ctx.clock.now()
-    ours = store.failed(tx, row, failures, error, now + retrying.pause(failures))
-    if ours and failures >= retrying.MOST_TRIES:
-        store.bury(tx, row, failures, error, now)
-        store.set_webhook(tx, row.id, "held", error)
 
 
 def _body(ctx: Context, row: WebhookRow) -> tuple[bytes, int, bool]:
@@ -188,3 +125,8 @@ def _body(ctx: Context, row: WebhookRow) -> tuple[bytes, int, bool]:
 
 def _allowed(ctx: Context) -> tuple[str, ...]:
     return tuple(ctx.settings.webhook_allowed.replace(",", " ").split())
+
+
+ROUNDS = retrying.Rounds(
+    "sensing", store, _body, _send, over=(Refused, NotFound)
+)  # its account is gone, or may not any more

@@ -352,7 +352,7 @@ def failed(tx: Transaction, row: WebhookRow, failures: int, error: str, next_at:
     )
 
 
-def set_webhook(tx: Transaction, id: str, state: str, error: str) -> None:
+def set_state(tx: Transaction, id: str, state: str, error: str) -> None:
     """Hold or stop it."""
     tx.execute("UPDATE sensing.event_webhooks SET state = %s, last_error = %s WHERE id = %s", [state, error, id])
 

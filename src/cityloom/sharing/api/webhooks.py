@@ -1,23 +1,17 @@
-"""Subscriptions that are pushed: change rows through a grant, sent in order, signed, until they are taken.
+"""Subscriptions that are pushed: change rows through a grant, signed, in the rounds of `kernel.retrying`."""
 
-A page that is not taken is sent again after pauses that double. Given up at last, it becomes a dead letter and the
-subscription is held: nothing after it is sent before its holder asks for a replay, so no change is ever skipped.
-"""
-
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
 from uuid import uuid4
 
 import msgspec
 
 from cityloom.exchange.api import excerpts
 from cityloom.identity.api import accounts
-from cityloom.kernel import log, posting, retrying
+from cityloom.kernel import posting, retrying
 from cityloom.kernel.access import Principal
 from cityloom.kernel.context import Context
 from cityloom.kernel.db import Transaction
-from cityloom.kernel.errors import Conflict, Gone, NotFound, Problem, Refused
+from cityloom.kernel.errors import Conflict, Gone, NotFound, Refused
 from cityloom.sharing import connectors
 from cityloom.sharing.api import grants, parties, reading
 from cityloom.sharing.contracts import NewWebhook, Pushed, Webhook
@@ -25,19 +19,10 @@ from cityloom.sharing.store import grants as grant_store
 from cityloom.sharing.store import webhooks as store
 from cityloom.sharing.store.webhooks import WebhookRow
 
-logger = log.logger("sharing")
-
 PAGE = 1_000
 """Change rows in a page."""
-AT_ONCE = 8
-QUIET = timedelta(seconds=2)
-"""Until one that had nothing new is looked at again."""
 MOST = 5
 """Webhooks of a grant that are not stopped."""
-MOST_PAGES = 10
-"""Pages to one in a round."""
-OVER = (Refused, NotFound, Conflict, Gone)
-"""Problems that do not pass: it is stopped. Everything else is a page that was not taken."""
 
 
 def webhook_of(ctx: Context, row: WebhookRow) -> Webhook:
@@ -119,60 +104,12 @@ def _asked(ctx: Context, grant: str, id: str) -> WebhookRow:
 
 def push(ctx: Context) -> None:
     """Send what is due. As the platform; safe to run twice: a page may then come twice, and says which it is."""
-    with ctx.begin() as tx:
-        due = store.due(tx, ctx.clock.now(), 10 * AT_ONCE)
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sharing-push") as threads:
-        for row, failure in zip(due, threads.map(lambda each: _push(ctx, each), due), strict=True):
-            if failure is not None:
-                logger.warning("push_failed", webhook=row.id, kind=type(failure).__name__)
-
-
-def _push(ctx: Context, row: WebhookRow) -> Exception | None:
-    """One page, or several while there are more; a failure of ours is told and stops no other subscription."""
-    try:
-        for _ in range(MOST_PAGES):
-            after = _page(ctx, row)
-            if after is None:
-                break
-            row = after
-    except Exception as failure:  # noqa: BLE001 - told by the caller
-        return failure
-    return None
-
-
-def _page(ctx: Context, row: WebhookRow) -> WebhookRow | None:
-    """Send one page; the subscription as it is then, if there is more to send."""
-    now = ctx.clock.now()
-    try:
-        body, upto, sends = _body(ctx, row)
-        error = _send(ctx, row, body) if sends else ""
-    except OVER as problem:
-        with ctx.begin() as tx:
-            store.set_state(tx, row.id, "stopped", problem.code)
-        return None
-    except Exception as failure:  # noqa: BLE001 - kept with the webhook
-        upto, sends = row.cursor, False
-        error = failure.code if isinstance(failure, Problem) else type(failure).__name__
-        logger.warning("push_missed", webhook=row.id, kind=error)
-    with ctx.begin() as tx:
-        if error:
-            _missed(ctx, tx, row, error)
-            return None
-        ours = store.taken(tx, row, upto, sends, now, now if sends else now + QUIET)
-    return msgspec.structs.replace(row, cursor=upto, failures=0) if ours and sends else None
+    ROUNDS.push(ctx)
 
 
 def _send(ctx: Context, row: WebhookRow, body: bytes) -> str:
     connectors.check_url(row.url, _allowed(ctx))  # what the operator allows may have changed
     return connectors.send(row.url, body, posting.signed(ctx.parts.signer, body), _allowed(ctx))
-
-
-def _missed(ctx: Context, tx: Transaction, row: WebhookRow, error: str) -> None:
-    failures, now = row.failures + 1, ctx.clock.now()
-    ours = store.failed(tx, row, failures, error, now + retrying.pause(failures))
-    if ours and failures >= retrying.MOST_TRIES:
-        store.bury(tx, row, failures, error, now)
-        store.set_state(tx, row.id, "held", error)
 
 
 def _body(ctx: Context, row: WebhookRow) -> tuple[bytes, int, bool]:
@@ -204,3 +141,6 @@ def _body(ctx: Context, row: WebhookRow) -> tuple[bytes, int, bool]:
 
 def _allowed(ctx: Context) -> tuple[str, ...]:
     return tuple(ctx.settings.webhook_allowed.replace(",", " ").split())
+
+
+ROUNDS = retrying.Rounds("sharing", store, _body, _send, over=(Refused, NotFound, Conflict, Gone))
